@@ -1,0 +1,72 @@
+/** What an engine knows of one command after parsing it; plain data, the same for every protocol. */
+
+/** The action names of the policy schema. */
+export type Action =
+  | 'connect'
+  | 'sql:select'
+  | 'sql:insert'
+  | 'sql:update'
+  | 'sql:delete'
+  | 'sql:ddl'
+  | 'sql:dcl'
+  | 'sql:utility'
+  | 'sql:execute'
+  | 'field:unmask';
+
+/**
+ * What an action is on. `path` runs from the outermost name below the database to the object itself:
+ * Table and Function: `[schema, name]`; Column: `[schema, table, column]`; Database: `[]`; Setting, Utility: `[name]`.
+ * A schema the engine could not resolve is `?`: only rules on the database as a whole can permit it.
+ */
+export interface ObjectRef {
+  readonly type: 'Table' | 'Column' | 'Function' | 'Database' | 'Schema' | 'Setting' | 'Utility';
+  readonly path: readonly string[];
+}
+
+/** One (action, object) pair; every pair of a command must be permitted. */
+export interface Act {
+  readonly action: Action;
+  readonly object: ObjectRef;
+}
+
+/** none: no effect at the target (parse, begin); read: proven by the parser and the catalogue; unknown counts as write. */
+export type Effect = 'none' | 'read' | 'write' | 'unknown';
+
+/** The context record policies can test; sets are sorted and free of duplicates. */
+export interface FactContext {
+  /** `select`, `insert`, …; `multi` when a message holds several statements */
+  readonly kind: string;
+  readonly statements: number;
+  readonly has_where: boolean;
+  /** `schema.name` */
+  readonly tables: readonly string[];
+  /** bare column names, wherever they appear */
+  readonly columns: readonly string[];
+  /** `schema.name` or bare name */
+  readonly functions: readonly string[];
+  /** true when a literal or placeholder limits the rows */
+  readonly has_limit: boolean;
+}
+
+/**
+ * Facts of a command shape. The object is interned: equal shapes on the same catalogue epoch give the *same object*, so
+ * a decision may be cached by identity. Literal values never change facts (proven when the shape is interned).
+ */
+export interface Facts {
+  readonly acts: readonly Act[];
+  readonly effect: Effect;
+  readonly context: FactContext;
+  /** the shape with literals replaced by placeholders: what logs may show when values must be hidden */
+  readonly template: string;
+}
+
+/** A piece of a command as shown to people: `text` is literal-free syntax, `value` a literal or a bind. */
+export type Span =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'value'; readonly text: string; readonly column?: ColumnName };
+
+export interface ColumnName {
+  readonly schema: string;
+  readonly table: string;
+  readonly column: string;
+}

@@ -1,0 +1,47 @@
+import type { MaskingRule } from './masking-rule.ts';
+import type { ServiceAccount, Token } from './principal.ts';
+import type { Resource } from './resource.ts';
+
+/** One policy file: Cedar text under a name. */
+export interface PolicyFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Everything a gateway needs to decide; pushed whole by control on every change. Serialisable; holds no secret. */
+export interface Snapshot {
+  /** grows with every change */
+  readonly version: number;
+  readonly serviceAccounts: readonly ServiceAccount[];
+  readonly tokens: readonly Token[];
+  readonly resources: readonly Resource[];
+  readonly policies: { readonly version: string; readonly files: readonly PolicyFile[] };
+  readonly maskingRules: readonly MaskingRule[];
+}
+
+/** What control lends for one connection to a target. `password` travels over the private socket only. */
+export interface LeasedCredential {
+  readonly account: string;
+  readonly password: string;
+  /** the vault's version of the secret, for the record */
+  readonly secretVersion: number;
+}
+
+/** The key a session is recorded under: `key` for the gateway, `wrapped` is what is stored in the recording. Base64. */
+export interface RecordingKey {
+  readonly key: string;
+  readonly wrapped: string;
+}
+
+/** A live session, as listed. */
+export interface LiveSession {
+  readonly id: string;
+  readonly gateway: string;
+  readonly principal: string;
+  readonly resource: string;
+  readonly database: string;
+  readonly account: string;
+  readonly address: string;
+  readonly startedAt: string;
+  readonly operations: number;
+}

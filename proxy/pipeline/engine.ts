@@ -1,0 +1,178 @@
+import type { Caller } from '../contract/principal.ts';
+import type { Facts, Span } from '../contract/operation.ts';
+import type { ErrorCode } from '../contract/errors.ts';
+import type { Protocol, Resource } from '../contract/resource.ts';
+import type { Shape } from '../contract/shape.ts';
+import type { AppError } from '../lib/errors.ts';
+import type { OperationId, SessionId } from '../lib/ids.ts';
+import type { Secret } from '../lib/secret.ts';
+import type { Socket } from 'node:net';
+
+/**
+ * The protocol contract. An engine owns one client connection to its end and keeps reading, so that cancel, disconnect
+ * and kill are seen while a command waits. It decides, stores and looks up nothing: it turns bytes into operations, asks
+ * the gate, and moves bytes. Why it has this form: docs/adr/0002-engine-contract.md.
+ */
+export interface Engine {
+  readonly protocol: Protocol;
+  /** Resolves when the connection is over; never rejects: faults end in the protocol's own error. */
+  serve(client: Socket, gate: Gate, signal: AbortSignal): Promise<void>;
+}
+
+/** What one listener offers a new connection. */
+export interface Gate {
+  /** the resource of a per-resource port; null on the shared port */
+  readonly pinned: string | null;
+  /** TLS material of the gateway; null when it has none */
+  readonly tls: { readonly key: string; readonly cert: string } | null;
+  readonly limits: EngineLimits;
+  readonly identify: Authenticator;
+  /** Checks scope, network and `connect` policy; records `session.started` or `access.denied`. Throws AppError. */
+  open(caller: Caller, wants: Wants, sink: Sink): Promise<Session>;
+  /** A cancel request carries no claim and is never answered. */
+  cancel(key: Uint8Array): void;
+}
+
+export interface EngineLimits {
+  /** bytes of one message before authentication */
+  readonly maxHandshakeBytes: number;
+  /** bytes of one message after it */
+  readonly maxMessageBytes: number;
+  /** from accept to a live session */
+  readonly handshakeTimeoutMs: number;
+  /** bytes waiting in one direction before the other side is paused */
+  readonly highWaterBytes: number;
+}
+
+export interface Wants {
+  /** `resource`, `resource/database`, or the target's own database on a per-resource port */
+  readonly database: string;
+  /** client-sent, masked and capped by the core before it is recorded */
+  readonly applicationName: string;
+}
+
+/** RFC 5802 server side with one salt per principal and a few candidate verifiers. */
+export interface Authenticator {
+  /** A name nobody has gets a fake, stable salt, and `verify` that never succeeds. */
+  scram(user: string): ScramExchange;
+}
+
+export interface ScramExchange {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  /**
+   * `authMessage` as in RFC 5802 section 3. Null when no live token of the principal fits. Records
+   * `authentication.succeeded` or `authentication.failed` (durably, before it resolves).
+   */
+  verify(authMessage: string, clientProof: Uint8Array): Promise<{ caller: Caller; serverSignature: Uint8Array } | null>;
+}
+
+/** Towards the client: the core alone writes replies, in order. `true`: go on; a promise: wait, the client is slow. */
+export interface Sink {
+  write(bytes: Uint8Array): true | Promise<void>;
+}
+
+export interface Credential {
+  readonly account: string;
+  readonly password: Secret<string>;
+}
+
+export interface Session {
+  readonly id: SessionId;
+  readonly caller: Caller;
+  readonly resource: Resource;
+  /** the target's own database */
+  readonly database: string;
+  /** aborts with an AppError as reason: revoked, killed, expired, recording failed. The engine stops both sides. */
+  readonly ended: AbortSignal;
+  lease<T>(use: (credential: Credential) => Promise<T>): Promise<T>;
+  /** Registers what a cancel request for this session does; gives the 8-byte key the client gets. */
+  cancellation(cancel: () => void): Uint8Array;
+  /** Call order is log order. Synchronous when the decision is cached. */
+  submit(operation: Operation): Admission | Promise<Admission>;
+  /** Decides a step that has no effect of its own (Parse: planning runs immutable functions). A refusal is recorded. */
+  check(operation: Operation): Denial | null;
+  /** Records what never had facts and gives the denial to show. Null durable wait: a refusal forwards nothing. */
+  refuse(refusal: Refusal): Denial;
+  /** Frames that carry no data of the target (ready, complete, our own errors): in order with what was released. */
+  reply(frame: Uint8Array): true | Promise<void>;
+  /** Masks a text of the target that is no result: error and notice fields, parameter values. */
+  mask(text: string): string;
+  /** Ends the session in the log; called once, whatever happened. */
+  close(reason: string): Promise<void>;
+}
+
+export interface Operation {
+  /** notices, notifications and server-to-client requests come from the target */
+  readonly by: 'client' | 'target';
+  readonly facts: Facts;
+  /** the bytes that `Permit.spend` gives back for forwarding; copied by the core when it must wait */
+  readonly exact: readonly Uint8Array[];
+  /** For the record and the approver; called at most once, before `submit` returns. The core masks the values. */
+  shown(): readonly Span[];
+  /** the operation this is a part of: Execute in a portal, data of a COPY, a file operation in a channel */
+  readonly within?: Permit;
+}
+
+/** An operation that never had facts: unparseable, too long, a refused feature. Recorded as length and keyed digest. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message?: string;
+  readonly exact: readonly Uint8Array[];
+  /** a word for the record: `copy`, `function call`, `listen` */
+  readonly kind: string;
+}
+
+export interface Denial {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly policies: readonly string[];
+}
+
+export type Admission =
+  | { readonly verdict: 'forward'; readonly permit: Permit }
+  | { readonly verdict: 'refused'; readonly denial: Denial }
+  /** wait for `decided`, or answer now and submit again later (refuse-and-request) */
+  | { readonly verdict: 'held'; readonly request: string; readonly decided: Promise<Admission>; withdraw(reason: string): void };
+
+/** Single use, minted by the core only. */
+export interface Permit {
+  readonly operation: OperationId;
+  /** `true`, or a promise of the intent's durability (write, unknown, held). Rejects when it cannot become durable. */
+  readonly forwardable: true | Promise<void>;
+  /** The bytes to forward: exactly what was decided. A second call throws ERR_PERMIT_SPENT. */
+  spend(): readonly Uint8Array[];
+  /** Compiled once per result shape. Throws ERR_MASKED_BINARY when a masked column would come in binary. */
+  masker(shape: Shape): Masker;
+  /** Client data inside the operation (COPY data, keystrokes): recorded masked. */
+  input(chunk: Uint8Array): true | Promise<void>;
+  /** To the recorder and the client, in order, not before the intent is durable. The chunk may be reused after `true`. */
+  release(chunk: Masked): true | Promise<void>;
+  settle(outcome: Outcome): void;
+}
+
+declare const masked: unique symbol;
+/** Bytes that went through a Masker: nothing else can be released. */
+export type Masked = Uint8Array & { readonly [masked]: true };
+
+/**
+ * Enumerates the values inside `chunk` (whole frames of this protocol): calls `visit` with column, start and end of each
+ * non-null value. One function per engine, so that the call stays monomorphic.
+ */
+export type Walker = (chunk: Uint8Array, visit: (column: number, start: number, end: number) => void) => void;
+
+/** Masks in place, keeping every length. Counts into the operation's ledger. A fault ends the session. */
+export interface Masker {
+  /** `chunk` holds whole frames of rows (and frames without values). */
+  rows(chunk: Uint8Array, walk: Walker): Masked;
+}
+
+export interface Outcome {
+  readonly status: 'success' | 'failure';
+  readonly rows: number;
+  /** masked error text, when it failed */
+  readonly error?: string;
+}
+
+export type Fault = AppError<ErrorCode>;

@@ -1,0 +1,120 @@
+import type { Phase, EventHeader } from '../contract/audit-event.ts';
+import type { Action, Facts, ObjectRef, Span } from '../contract/operation.ts';
+import type { Caller } from '../contract/principal.ts';
+import type { Resource } from '../contract/resource.ts';
+import type { Shape } from '../contract/shape.ts';
+import type { LeasedCredential, LiveSession, RecordingKey } from '../contract/snapshot.ts';
+import type { Masked, ScramExchange, Walker } from './engine.ts';
+
+/** The features as the pipeline sees them. Every value that crosses is serialisable or a pure function. */
+export interface Ports {
+  readonly audit: AuditPort;
+  readonly identity: IdentityPort;
+  readonly policy: PolicyPort;
+  readonly masking: MaskingPort;
+  readonly recorder: RecorderPort;
+  readonly control: ControlPort;
+  readonly approval: ApprovalPort;
+  resource(name: string): Resource | null;
+}
+
+/** Appending is synchronous and gives a ticket; durability is a watermark over tickets, never a promise per row. */
+export interface AuditPort {
+  /**
+   * `header`: canonical JSON of an EventHeader. `body`: sensitive text whose commitment stands in the header.
+   * Throws ERR_AUDIT_UNAVAILABLE at once when the log is known to be unwritable.
+   */
+  append(header: string, phase: Phase, body?: SaltedBody): number;
+  /** every ticket up to this one is fsynced */
+  readonly durable: number;
+  /** Rejects with ERR_AUDIT_UNAVAILABLE when the ticket cannot become durable. */
+  whenDurable(ticket: number): Promise<void>;
+  /** Called after each advance of the watermark, and when the log is lost (`null`). Returns the unsubscribe function. */
+  onWatermark(listener: (durable: number | null) => void): () => void;
+}
+
+export interface SaltedBody {
+  /** 16 random bytes */
+  readonly salt: Uint8Array;
+  readonly text: string;
+}
+
+export interface IdentityPort {
+  /** Pure look-up; recording is the pipeline's. `origin` is the client's address. */
+  scram(user: string, origin: string): Omit<ScramExchange, 'verify'> & { verify(authMessage: string, clientProof: Uint8Array): { caller: Caller; serverSignature: Uint8Array } | null };
+  /** Null when the caller's token is still good; else the reason it is not. Called on every snapshot and on a timer. */
+  revoked(caller: Caller): string | null;
+}
+
+export interface Decision {
+  readonly permitted: boolean;
+  /** names of the deciding policies: permits when permitted, forbids or none when refused */
+  readonly policies: readonly string[];
+  /** on refusal: which act failed, and the policies' own @message and @hint if any */
+  readonly message: string;
+  readonly hint: string;
+  readonly policyVersion: string;
+  /** permitted, but only after people decided: `group:n` of the policy's @approve; absent: at once */
+  readonly approve?: string;
+}
+
+/** Asks people. `decided` never rejects; after `withdraw` it gives false. */
+export interface ApprovalPort {
+  hold(wanted: { session: string; operation: string; approve: string; command: string }): { request: string; decided: Promise<boolean>; withdraw(reason: string): void };
+}
+
+export interface PolicyPort {
+  /** changes whenever a decision could change */
+  readonly version: string;
+  scope(request: { caller: Caller; resource: Resource; database: string; account: string; origin: string }): PolicyScope;
+}
+
+/** Decisions for one caller on one database; caches by Facts identity until the policy version changes. */
+export interface PolicyScope {
+  /** `uncacheable` results (policies that read the time) are decided again every time. */
+  decide(facts: Facts): Decision;
+  /** One single act outside a command: connect, unmask. */
+  permits(action: Action, object: ObjectRef): Decision;
+}
+
+export interface CompiledMasker {
+  rows(chunk: Uint8Array, walk: Walker): Masked;
+  /** rule or detector → values masked so far; reset by the call */
+  ledger(): Record<string, number>;
+}
+
+export interface MaskingPort {
+  /** changes whenever a compiled masker could change */
+  readonly version: number;
+  /** `unmask(column)` asks policy for field:unmask; never asked for SAD. Throws ERR_MASKED_BINARY. */
+  compile(resource: string, shape: Shape, unmask: (column: { schema: string; table: string; column: string }) => boolean): CompiledMasker;
+  /** Detector over free text: PAN to first 6 + last 4, track data hidden. Same length in UTF-16 units. */
+  text(text: string): string;
+  /**
+   * The command as it may be stored: literal and bind values hidden where a tagged column, key or label or the detector
+   * says so, or where several values together would show a card number.
+   */
+  command(resource: string, facts: Facts, spans: readonly Span[]): string;
+}
+
+export interface RecorderPort {
+  open(session: { id: string; resource: Resource; header: Record<string, string | number> }, key: RecordingKey): Recorder;
+}
+
+export interface Recorder {
+  /** `kind`: `command` (masked text), `frames` (masked protocol bytes), `outcome` (JSON). Copies what it keeps. */
+  write(kind: 'command' | 'frames' | 'outcome', operation: string, bytes: Uint8Array): true | Promise<void>;
+  /** fires when storing failed: the session must end */
+  readonly failed: AbortSignal;
+  /** Flushes and gives the Merkle root over the chunk hashes (base64), for `session.ended`. */
+  close(): Promise<{ root: string; chunks: number; bytes: number }>;
+}
+
+export interface ControlPort {
+  /** Throws ERR_CONTROL_UNAVAILABLE, ERR_VAULT_LOCKED. */
+  open(session: LiveSession): Promise<RecordingKey>;
+  lease(session: string, resource: string): Promise<LeasedCredential>;
+  ended(session: string): void;
+}
+
+export type { EventHeader };

@@ -1,0 +1,291 @@
+import { createHmac } from 'node:crypto';
+import { fail } from '../contract/errors.ts';
+import type { Facts } from '../contract/operation.ts';
+import type { Caller } from '../contract/principal.ts';
+import type { Resource } from '../contract/resource.ts';
+import type { Shape } from '../contract/shape.ts';
+import type { Clock } from '../lib/clock.ts';
+import { commitment, newSalt } from '../lib/commitment.ts';
+import type { OperationId, SessionId } from '../lib/ids.ts';
+import { Secret } from '../lib/secret.ts';
+import { canonicalJson } from '../proof/canonical.ts';
+import type { Admission, Credential, Denial, Fault, Operation, Outcome, Refusal, Session } from './engine.ts';
+import { actLabels, header, OperationHeaders, timestamp, type SessionIdentity } from './headers.ts';
+import type { Outbox } from './outbox.ts';
+import { OperationPermit, type PermitOwner } from './permit.ts';
+import type { CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
+
+export interface Opening {
+  readonly id: SessionId;
+  readonly caller: Caller;
+  readonly resource: Resource;
+  readonly database: string;
+  readonly origin: string;
+  readonly identity: SessionIdentity;
+  readonly recorder: Recorder;
+  readonly outbox: Outbox;
+  readonly digestKey: Secret<Uint8Array>;
+  readonly clock: Clock;
+  /** registers a cancel function and gives its key; `release` forgets it */
+  readonly cancellation: (cancel: () => void) => Uint8Array;
+  readonly onClosed: () => void;
+}
+
+/** An operation on its way to a permit. */
+interface Admitted {
+  readonly seq: number;
+  readonly id: OperationId;
+  /** the masked command */
+  readonly command: string;
+  readonly exact: readonly Uint8Array[];
+}
+
+/** One live session: the pipeline's steps from submit to settle, in the order of ARCHITECTURE.md. */
+export class LiveSession implements Session, PermitOwner {
+  readonly id: SessionId;
+  readonly caller: Caller;
+  readonly resource: Resource;
+  readonly database: string;
+  readonly ended: AbortSignal;
+  readonly #ports: Ports;
+  readonly #opening: Opening;
+  readonly #headers: OperationHeaders;
+  readonly #scope: PolicyScope;
+  readonly #end = new AbortController();
+  readonly #maskText: (text: string) => string;
+  #seq = 0;
+  #lastTicket = 0;
+  #closing: Promise<void> | null = null;
+
+  constructor(ports: Ports, opening: Opening) {
+    this.#ports = ports;
+    this.#opening = opening;
+    this.id = opening.id;
+    this.caller = opening.caller;
+    this.resource = opening.resource;
+    this.database = opening.database;
+    this.ended = this.#end.signal;
+    this.#maskText = (text) => ports.masking.text(text);
+    this.#headers = new OperationHeaders(opening.identity, this.#maskText);
+    this.#scope = ports.policy.scope({
+      caller: opening.caller,
+      resource: opening.resource,
+      database: opening.database,
+      account: opening.identity.account,
+      origin: opening.origin,
+    });
+    opening.recorder.failed.addEventListener('abort', () => {
+      this.end(fail('ERR_RECORDING_FAILED'));
+    });
+  }
+
+  get origin(): string {
+    return this.#opening.origin;
+  }
+
+  get operations(): number {
+    return this.#seq;
+  }
+
+  /** Stops both sides; the engine sees `ended`. */
+  end(reason: Fault): void {
+    if (!this.#end.signal.aborted) this.#end.abort(reason);
+  }
+
+  async lease<T>(use: (credential: Credential) => Promise<T>): Promise<T> {
+    const leased = await this.#ports.control.lease(this.id, this.resource.name);
+    return use({ account: leased.account, password: new Secret(leased.password) });
+  }
+
+  cancellation(cancel: () => void): Uint8Array {
+    return this.#opening.cancellation(cancel);
+  }
+
+  submit(operation: Operation): Admission | Promise<Admission> {
+    if (this.#end.signal.aborted) throw this.#end.signal.reason as Fault;
+    const { facts } = operation;
+    const decision = this.#scope.decide(facts);
+    if (!decision.permitted) return { verdict: 'refused', denial: this.#refuse(operation, decision) };
+    const command = this.#ports.masking.command(this.resource.name, facts, operation.shown());
+    const admitted = { ...this.#next(), command, exact: operation.exact };
+    return decision.approve === undefined ? this.#admit(facts, decision, admitted) : this.#hold(facts, decision, admitted);
+  }
+
+  check(operation: Operation): Denial | null {
+    const decision = this.#scope.decide(operation.facts);
+    return decision.permitted ? null : this.#refuse(operation, decision);
+  }
+
+  refuse(refusal: Refusal): Denial {
+    const denial = fail(refusal.code, refusal.message === undefined ? {} : { message: refusal.message });
+    const digest = createHmac('sha256', this.#opening.digestKey.reveal());
+    let length = 0;
+    for (const bytes of refusal.exact) {
+      digest.update(bytes);
+      length += bytes.length;
+    }
+    const body = canonicalJson({ kind: refusal.kind, length, digest: digest.digest('base64url') });
+    this.#appendRefused({ error: refusal.code, reason: refusal.kind }, body);
+    return { code: refusal.code, message: denial.message, hint: denial.hint ?? '', policies: [] };
+  }
+
+  reply(frame: Uint8Array): true | Promise<void> {
+    return this.#opening.outbox.send(frame, this.#lastTicket);
+  }
+
+  mask(text: string): string {
+    return this.#maskText(text);
+  }
+
+  compile(shape: Shape): CompiledMasker {
+    return this.#ports.masking.compile(this.resource.name, shape, (column) => {
+      return this.#scope.permits('field:unmask', { type: 'Column', path: [column.schema, column.table, column.column] }).permitted;
+    });
+  }
+
+  release(operation: OperationId, ticket: number, chunk: Uint8Array): true | Promise<void> {
+    const recorded = this.#opening.recorder.write('frames', operation, chunk);
+    const sent = this.#opening.outbox.send(chunk, ticket);
+    if (recorded === true) return sent;
+    return sent === true ? recorded : Promise.all([recorded, sent]).then(() => undefined);
+  }
+
+  input(operation: OperationId, _ticket: number, chunk: Uint8Array): true | Promise<void> {
+    return this.#opening.recorder.write('frames', operation, Buffer.from(this.#maskText(Buffer.from(chunk).toString('latin1')), 'latin1'));
+  }
+
+  settle(permit: OperationPermit, outcome: Outcome): void {
+    const masked = canonicalJson(permit.ledger());
+    const event = this.#headers.settled({
+      millis: this.#opening.clock.now(),
+      operation: permit.operation,
+      seq: permit.seq,
+      rows: outcome.rows,
+      bytes: permit.bytes,
+      micros: Math.round((performance.now() - permit.startedAt) * 1000),
+      masked,
+      error: outcome.status === 'failure' ? this.#maskText(outcome.error ?? 'failed').slice(0, 1000) : undefined,
+    });
+    this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'close', scope: 'operation', id: permit.operation, session: this.id }));
+    void this.#opening.recorder.write('outcome', permit.operation, Buffer.from(event));
+  }
+
+  close(reason: string): Promise<void> {
+    this.#closing ??= this.#close(reason);
+    return this.#closing;
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.end(fail('ERR_SESSION_ENDED', { message: reason }));
+    this.#opening.outbox.close();
+    this.#opening.onClosed();
+    const { root, chunks, bytes } = await this.#opening.recorder.close().catch(() => ({ root: '', chunks: 0, bytes: 0 }));
+    const { actor, origin, affected, session } = this.#opening.identity;
+    const event = header('session.ended', {
+      at: timestamp(this.#opening.clock.now()),
+      actor,
+      origin,
+      outcome: 'success',
+      affected,
+      session,
+      seq: this.#seq,
+      reason: this.#maskText(reason).slice(0, 500).toWellFormed(),
+      bytes,
+      count: chunks,
+      digests: [root],
+    });
+    this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'close', scope: 'session', id: this.id, session: this.id }));
+    this.#ports.control.ended(this.id);
+  }
+
+  #admit(facts: Facts, decision: Decision, op: Admitted): Admission {
+    const ticket = this.#intend(facts, decision, op);
+    const recorded = this.#opening.recorder.write('command', op.id, Buffer.from(op.command));
+    const immediate = decision.approve === undefined && (facts.effect === 'read' || facts.effect === 'none');
+    const forwardable = immediate ? recorded : this.#durable(ticket, recorded);
+    return { verdict: 'forward', permit: new OperationPermit(this, { operation: op.id, seq: op.seq, ticket, forwardable, exact: op.exact }) };
+  }
+
+  /** Waits for people; the end of the session withdraws, and a withdrawn operation never gets a permit. */
+  #hold(facts: Facts, decision: Decision, op: Admitted): Admission {
+    const held = { ...op, exact: op.exact.map((bytes) => new Uint8Array(bytes)) };
+    const hold = this.#ports.approval.hold({ session: this.id, operation: op.id, approve: decision.approve ?? '', command: op.command });
+    const withdraw = (): void => {
+      hold.withdraw('The session ended.');
+    };
+    this.ended.addEventListener('abort', withdraw, { once: true });
+    const decided = hold.decided.then((approved): Admission => {
+      this.ended.removeEventListener('abort', withdraw);
+      const now = this.#scope.decide(facts);
+      if (approved && now.permitted && !this.ended.aborted) return this.#admit(facts, { ...now, approve: decision.approve ?? '' }, held);
+      const denial: Denial = { code: 'ERR_ACCESS_DENIED', message: 'The request was not approved.', hint: '', policies: decision.policies };
+      this.#appendRefused({ error: denial.code, reason: 'not approved', policies: denial.policies }, op.command, op);
+      return { verdict: 'refused', denial };
+    });
+    return {
+      verdict: 'held',
+      request: hold.request,
+      decided,
+      withdraw: (reason) => {
+        hold.withdraw(reason);
+      },
+    };
+  }
+
+  #durable(ticket: number, recorded: true | Promise<void>): Promise<void> {
+    const durable = this.#ports.audit.whenDurable(ticket);
+    return recorded === true ? durable : Promise.all([durable, recorded]).then(() => undefined);
+  }
+
+  #intend(facts: Facts, decision: Decision, op: Admitted): number {
+    const salt = newSalt();
+    const event = this.#headers.intended(facts, decision, {
+      millis: this.#opening.clock.now(),
+      operation: op.id,
+      seq: op.seq,
+      body: commitment(salt, op.command),
+    });
+    const ticket = this.#ports.audit.append(event, { kind: 'open', scope: 'operation', id: op.id, session: this.id }, { salt, text: op.command });
+    this.#lastTicket = ticket;
+    return ticket;
+  }
+
+  #refuse(operation: Operation, decision: Decision): Denial {
+    const { facts } = operation;
+    const command = this.#ports.masking.command(this.resource.name, facts, operation.shown());
+    const acts = actLabels(facts.acts, this.#maskText);
+    this.#appendRefused({ error: 'ERR_ACCESS_DENIED', acts, policies: decision.policies, policyVersion: decision.policyVersion }, command);
+    return { code: 'ERR_ACCESS_DENIED', message: decision.message, hint: decision.hint, policies: decision.policies };
+  }
+
+  /** A refusal forwards nothing, so it never waits; a lost log is not hidden: the next permit meets it. */
+  #appendRefused(fields: { error: string; reason?: string; acts?: readonly string[]; policies?: readonly string[]; policyVersion?: string }, body: string, op = this.#next()): void {
+    const { seq, id } = op;
+    const salt = newSalt();
+    const event = header('operation.refused', {
+      ...this.#opening.identity,
+      at: timestamp(this.#opening.clock.now()),
+      outcome: 'failure',
+      operation: id,
+      seq,
+      body: commitment(salt, body),
+      ...fields,
+    });
+    this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'plain' }, { salt, text: body }));
+    void this.#opening.recorder.write('command', id, Buffer.from(body));
+    void this.#opening.recorder.write('outcome', id, Buffer.from(event));
+  }
+
+  #tryAppend(append: () => number): void {
+    try {
+      this.#lastTicket = append();
+    } catch {
+      this.end(fail('ERR_AUDIT_UNAVAILABLE'));
+    }
+  }
+
+  #next(): { seq: number; id: OperationId } {
+    const seq = ++this.#seq;
+    return { seq, id: `opr_${this.id.slice(4)}_${String(seq)}` };
+  }
+}
