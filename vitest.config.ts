@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config';
+
+const exclude = ['**/node_modules/**', 'out/**', '.cache/**', 'postern-data/**'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{proxy,build,main,renderer}/**/*.test.ts', 'test/{architecture,fuzz,support}/**/*.test.ts'],
+          exclude,
+          maxWorkers: 2,
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/{integration,conformance,e2e}/**/*.test.ts'],
+          exclude,
+          // real servers share the machine: one file at a time
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
