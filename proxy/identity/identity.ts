@@ -1,0 +1,155 @@
+import { createHmac } from 'node:crypto';
+import type { Caller, ServiceAccount, Token } from '../contract/principal.ts';
+import type { Snapshot } from '../contract/snapshot.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Secret } from '../lib/secret.ts';
+import type { IdentityPort } from '../pipeline/ports.ts';
+import { compileNetworks, type Networks } from './network.ts';
+import { scramIterations, scramSaltBytes, verifyScram, type ScramVerifier } from './scram.ts';
+import { looksLikeToken, tokenHash } from './token.ts';
+
+export interface Identity {
+  readonly port: IdentityPort;
+  /** The control API's credential check; null for anything that is not a live token from an allowed network. */
+  verifyBearer(token: string, origin: string): { caller: Caller; roles: Token['roles'] } | null;
+  update(snapshot: Pick<Snapshot, 'serviceAccounts' | 'tokens' | 'version'>): void;
+}
+
+/** How many tokens of one principal a SCRAM proof is tried against: the newest. Proofs cost the same for every name. */
+const maxCandidates = 8;
+
+interface Entry {
+  readonly token: Token;
+  readonly account: ServiceAccount;
+  readonly networks: Networks;
+  readonly expiresAt: number;
+}
+
+interface Directory {
+  readonly version: number;
+  readonly byName: ReadonlyMap<string, ServiceAccount>;
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly byHash: ReadonlyMap<string, Entry>;
+  /** by service account, newest first */
+  readonly byAccount: ReadonlyMap<string, readonly Entry[]>;
+}
+
+/** `pepperKey`: 32 secret bytes, stable over restarts; makes the salts of names nobody has. */
+export function createIdentity(clock: Clock, pepperKey: Secret<Uint8Array>): Identity {
+  let directory = compile({ version: 0, serviceAccounts: [], tokens: [] }, null);
+  const keyed = (label: string): Buffer => createHmac('sha256', pepperKey.reveal()).update(label).digest();
+  // never fits a proof: nobody knows the password behind it
+  const dummy: ScramVerifier = {
+    iterations: scramIterations,
+    storedKey: keyed('stored key').toString('base64'),
+    serverKey: keyed('server key').toString('base64'),
+  };
+
+  const isLive = (entry: Entry, origin: string): boolean => faultOf(entry, clock.now()) === null && entry.networks.includes(origin);
+
+  const port: IdentityPort = {
+    scram(user, origin) {
+      const account = directory.byName.get(user);
+      const known = account === undefined ? [] : (directory.byAccount.get(account.id) ?? []);
+      // roles belong to the control API; such a token opens no resource
+      const candidates = known
+        .filter((entry) => entry.token.roles.length === 0 && entry.token.verifiers.scram.iterations === scramIterations && isLive(entry, origin))
+        .slice(0, maxCandidates);
+      const fake = keyed(`salt ${user}`).subarray(0, scramSaltBytes);
+      return {
+        // the principal's own salt even when no token fits, so that expiry and network do not show in it
+        salt: account === undefined ? fake : Buffer.from(account.scramSalt, 'base64'),
+        iterations: scramIterations,
+        verify(authMessage, clientProof) {
+          const verifiers = Array.from({ length: maxCandidates }, (_, index) => candidates[index]?.token.verifiers.scram ?? dummy);
+          const match = verifyScram(verifiers, authMessage, clientProof);
+          const entry = match === null ? undefined : directory.entries.get(candidates[match.index]?.token.id ?? '');
+          // looked up anew: it may have been revoked since the exchange began
+          if (match === null || entry === undefined || !isLive(entry, origin)) return null;
+          return { caller: callerOf(entry, 'scram-sha-256'), serverSignature: match.serverSignature };
+        },
+      };
+    },
+    revoked(caller) {
+      const entry = directory.entries.get(caller.credential);
+      if (entry === undefined || entry.account.id !== caller.subject) return 'the token or its service account was deleted';
+      return faultOf(entry, clock.now()) ?? changeOf(entry, caller);
+    },
+  };
+
+  return {
+    port,
+    verifyBearer(token, origin) {
+      if (!looksLikeToken(token)) return null;
+      // found by its hash: a look-up's timing tells nothing about a preimage
+      const entry = directory.byHash.get(tokenHash(token));
+      if (entry === undefined || !isLive(entry, origin)) return null;
+      return { caller: callerOf(entry, 'bearer'), roles: entry.token.roles };
+    },
+    update(snapshot) {
+      // an older snapshot would bring revoked tokens back
+      if (snapshot.version < directory.version) return;
+      directory = compile(snapshot, directory);
+    },
+  };
+}
+
+function faultOf(entry: Entry, now: number): string | null {
+  if (entry.token.revokedAt !== null) return 'the token was revoked';
+  if (!(entry.expiresAt > now)) return 'the token has expired';
+  if (entry.account.disabled) return 'the service account was disabled';
+  return null;
+}
+
+/** What a live session was decided on and is no longer so. */
+function changeOf(entry: Entry, caller: Caller): string | null {
+  if (!equal(entry.token.resources, caller.resources)) return 'the resources of the token were changed';
+  if (!equal(entry.token.networks, caller.networks)) return 'the networks of the token were changed';
+  if (entry.account.name !== caller.name || !equal(entry.account.groups, caller.groups)) return 'the service account was changed';
+  return null;
+}
+
+function callerOf(entry: Entry, method: Caller['method']): Caller {
+  const { account, token } = entry;
+  return {
+    issuer: 'postern',
+    subject: account.id,
+    name: account.name,
+    kind: 'service-account',
+    groups: account.groups,
+    credential: token.id,
+    method,
+    resources: token.resources,
+    networks: token.networks,
+    expiresAt: entry.expiresAt,
+  };
+}
+
+function compile(snapshot: Pick<Snapshot, 'serviceAccounts' | 'tokens' | 'version'>, previous: Directory | null): Directory {
+  const accounts = new Map(snapshot.serviceAccounts.map((account) => [account.id, account]));
+  const entries = new Map<string, Entry>();
+  const byAccount = new Map<string, Entry[]>();
+  for (const token of snapshot.tokens) {
+    const account = accounts.get(token.serviceAccount);
+    if (account === undefined) continue;
+    const before = previous?.entries.get(token.id);
+    const networks = before !== undefined && equal(before.token.networks, token.networks) ? before.networks : compileNetworks(token.networks);
+    const entry = { token, account, networks, expiresAt: Date.parse(token.expiresAt) };
+    entries.set(token.id, entry);
+    const siblings = byAccount.get(account.id);
+    if (siblings === undefined) byAccount.set(account.id, [entry]);
+    else siblings.push(entry);
+  }
+  for (const list of byAccount.values()) list.sort((a, b) => Date.parse(b.token.createdAt) - Date.parse(a.token.createdAt));
+  return {
+    version: snapshot.version,
+    byName: new Map(snapshot.serviceAccounts.map((account) => [account.name, account])),
+    entries,
+    byHash: new Map([...entries.values()].map((entry) => [entry.token.hash, entry])),
+    byAccount,
+  };
+}
+
+function equal(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((value, index) => value === b[index]);
+}

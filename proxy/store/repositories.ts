@@ -1,0 +1,201 @@
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { z } from 'zod';
+import { MaskingRule } from '../contract/masking-rule.ts';
+import { ServiceAccount, Token } from '../contract/principal.ts';
+import { Resource } from '../contract/resource.ts';
+import type { PolicyFile } from '../contract/snapshot.ts';
+import type { LogPosition } from './position.ts';
+
+/** What readers get. */
+export interface Reader<T> {
+  /** by name or id, in stable order */
+  all(): readonly T[];
+  find(id: string): T | null;
+}
+
+export interface NamedReader<T> extends Reader<T> {
+  named(name: string): T | null;
+}
+
+interface Writer<T> {
+  put(at: LogPosition, value: T): void;
+  delete(at: LogPosition, id: string): void;
+}
+
+export const PolicySet = z.strictObject({
+  version: z.string().min(1).max(128),
+  files: z.array(z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/), text: z.string().max(1_048_576) })).max(1024),
+});
+export type PolicySet = z.infer<typeof PolicySet>;
+
+export interface PastPolicySet extends PolicySet {
+  /** of the event that put it in force */
+  readonly position: number;
+}
+
+export interface StoredSecret {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** Cannot write: what evidence, listings and the API's reads are given. */
+export interface ReadableState {
+  /** of the last event applied; -1 before the first */
+  readonly cursor: number;
+  /** how many state events made this state */
+  readonly version: number;
+  readonly serviceAccounts: NamedReader<ServiceAccount>;
+  readonly tokens: Reader<Token>;
+  readonly resources: NamedReader<Resource>;
+  readonly secrets: Reader<StoredSecret>;
+  readonly policies: {
+    /** Before the first `policy.updated`: version `none`, no files. */
+    current(): { readonly version: string; readonly files: readonly PolicyFile[] };
+    /** newest first */
+    history(): readonly PastPolicySet[];
+  };
+  readonly maskingRules: { all(): readonly MaskingRule[] };
+}
+
+export interface WritableState extends ReadableState {
+  readonly serviceAccounts: NamedReader<ServiceAccount> & Writer<ServiceAccount>;
+  readonly tokens: Reader<Token> & Writer<Token>;
+  readonly resources: NamedReader<Resource> & Writer<Resource>;
+  readonly secrets: Reader<StoredSecret> & Writer<StoredSecret>;
+  readonly policies: ReadableState['policies'] & { replace(at: LogPosition, set: PolicySet): void };
+  readonly maskingRules: ReadableState['maskingRules'] & { replace(at: LogPosition, rules: readonly MaskingRule[]): void };
+}
+
+export function repositoriesOf(database: DatabaseSync): WritableState {
+  const cursor = database.prepare('SELECT position, version FROM cursor');
+  return {
+    get cursor() {
+      return Number(cursor.get()?.['position']);
+    },
+    get version() {
+      return Number(cursor.get()?.['version']);
+    },
+    serviceAccounts: namedDocuments(database, 'service_accounts', ServiceAccount),
+    tokens: tokens(database),
+    resources: namedDocuments(database, 'resources', Resource),
+    secrets: secrets(database),
+    policies: policies(database),
+    maskingRules: maskingRules(database),
+  };
+}
+
+type Row = Record<string, SQLOutputValue> | undefined;
+
+// rows are parsed like any other input: the file may have been changed by hand
+function documentOf<T>(schema: z.ZodType<T>, row: NonNullable<Row>): T {
+  return schema.parse(JSON.parse(String(row['document'])));
+}
+
+function namedDocuments<T extends { id: string; name: string }>(
+  database: DatabaseSync,
+  table: 'service_accounts' | 'resources',
+  schema: z.ZodType<T>,
+): NamedReader<T> & Writer<T> {
+  const all = database.prepare(`SELECT document FROM ${table} ORDER BY name`);
+  const byId = database.prepare(`SELECT document FROM ${table} WHERE id = ?`);
+  const byName = database.prepare(`SELECT document FROM ${table} WHERE name = ?`);
+  const put = database.prepare(
+    `INSERT INTO ${table} (id, name, position, document) VALUES (?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, position = excluded.position, document = excluded.document`,
+  );
+  const remove = database.prepare(`DELETE FROM ${table} WHERE id = ?`);
+  const one = (row: Row): T | null => (row === undefined ? null : documentOf(schema, row));
+  return {
+    all: () => all.all().map((row) => documentOf(schema, row)),
+    find: (id) => one(byId.get(id)),
+    named: (name) => one(byName.get(name)),
+    put(at, value) {
+      put.run(value.id, value.name, at, JSON.stringify(value));
+    },
+    delete(_at, id) {
+      remove.run(id);
+    },
+  };
+}
+
+function tokens(database: DatabaseSync): Reader<Token> & Writer<Token> {
+  const all = database.prepare('SELECT document FROM tokens ORDER BY id');
+  const byId = database.prepare('SELECT document FROM tokens WHERE id = ?');
+  const put = database.prepare(
+    `INSERT INTO tokens (id, service_account, position, document) VALUES (?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET position = excluded.position, document = excluded.document`,
+  );
+  const remove = database.prepare('DELETE FROM tokens WHERE id = ?');
+  return {
+    all: () => all.all().map((row) => documentOf(Token, row)),
+    find(id) {
+      const row = byId.get(id);
+      return row === undefined ? null : documentOf(Token, row);
+    },
+    put(at, value) {
+      put.run(value.id, value.serviceAccount, at, JSON.stringify(value));
+    },
+    delete(_at, id) {
+      remove.run(id);
+    },
+  };
+}
+
+function secrets(database: DatabaseSync): Reader<StoredSecret> & Writer<StoredSecret> {
+  const all = database.prepare('SELECT id, version FROM secrets ORDER BY id');
+  const byId = database.prepare('SELECT id, version FROM secrets WHERE id = ?');
+  const put = database.prepare(
+    `INSERT INTO secrets (id, version, position) VALUES (?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET version = excluded.version, position = excluded.position`,
+  );
+  const remove = database.prepare('DELETE FROM secrets WHERE id = ?');
+  const of = (row: NonNullable<Row>): StoredSecret => ({ id: String(row['id']), version: Number(row['version']) });
+  return {
+    all: () => all.all().map(of),
+    find(id) {
+      const row = byId.get(id);
+      return row === undefined ? null : of(row);
+    },
+    put(at, value) {
+      put.run(value.id, value.version, at);
+    },
+    delete(_at, id) {
+      remove.run(id);
+    },
+  };
+}
+
+function policies(database: DatabaseSync): WritableState['policies'] {
+  const newestFirst = database.prepare('SELECT position, version, files FROM policy_sets ORDER BY position DESC');
+  const newest = database.prepare('SELECT position, version, files FROM policy_sets ORDER BY position DESC LIMIT 1');
+  const add = database.prepare('INSERT INTO policy_sets (position, version, files) VALUES (?, ?, ?)');
+  const of = (row: NonNullable<Row>): PastPolicySet => ({
+    ...PolicySet.parse({ version: row['version'], files: JSON.parse(String(row['files'])) as unknown }),
+    position: Number(row['position']),
+  });
+  return {
+    current() {
+      const row = newest.get();
+      if (row === undefined) return { version: 'none', files: [] };
+      const { version, files } = of(row);
+      return { version, files };
+    },
+    history: () => newestFirst.all().map(of),
+    replace(at, set) {
+      add.run(at, set.version, JSON.stringify(set.files));
+    },
+  };
+}
+
+function maskingRules(database: DatabaseSync): WritableState['maskingRules'] {
+  const all = database.prepare('SELECT document FROM masking_rules ORDER BY place');
+  const clear = database.prepare('DELETE FROM masking_rules');
+  const add = database.prepare('INSERT INTO masking_rules (position, document) VALUES (?, ?)');
+  return {
+    all: () => all.all().map((row) => documentOf(MaskingRule, row)),
+    replace(at, rules) {
+      clear.run();
+      for (const rule of rules) add.run(at, JSON.stringify(rule));
+    },
+  };
+}
