@@ -1,0 +1,61 @@
+import type { Act, Facts } from '../contract/operation.ts';
+import type { CompiledPolicies } from './compile.ts';
+import { type ScopeRequest, contextOf, decideAct, standingOf } from './decide.ts';
+import { entityId } from './entity.ts';
+import { actsOf, conjunction } from './scope.ts';
+import { createSlices } from './slices.ts';
+
+/** Why one act is permitted or refused. Serialisable. */
+export interface ActExplanation {
+  readonly action: Act['action'];
+  /** the object as a policy would write it: `Table::"payments/shop/public/orders"` */
+  readonly object: string;
+  readonly permitted: boolean;
+  readonly message: string;
+  /** how many policies could apply */
+  readonly considered: number;
+  readonly policies: readonly {
+    readonly name: string;
+    readonly effect: 'permit' | 'forbid';
+    readonly file: string;
+    readonly line: number;
+    readonly text: string;
+  }[];
+}
+
+export interface Explanation {
+  readonly permitted: boolean;
+  readonly message: string;
+  readonly hint: string;
+  /** every act is explained, also those after the first refusal */
+  readonly acts: readonly ActExplanation[];
+  /** the context record the policies saw */
+  readonly context: Readonly<Record<string, unknown>>;
+}
+
+/** Decides a command as a session would and says why. `now`: milliseconds since the epoch. Throws when Cedar fails. */
+export function explain(compiled: CompiledPolicies, request: ScopeRequest, { facts, now }: { readonly facts: Facts; readonly now: number }): Explanation {
+  const slices = createSlices(compiled);
+  try {
+    const standing = standingOf(request);
+    const verdictOn = (act: Act) => decideAct(slices, standing, { act, command: facts.context, now });
+    const { verdict } = conjunction(facts, verdictOn);
+    const acts = actsOf(facts).map((act): ActExplanation => {
+      const { permitted, message, considered, policies } = verdictOn(act);
+      return { action: act.action, object: nameOf(request, act), permitted, message, considered, policies: policies.flatMap((name) => cite(compiled, name)) };
+    });
+    const context = contextOf({ ...request, address: standing.address ?? request.origin, now }, facts.context);
+    return { permitted: verdict.permitted, message: verdict.message, hint: verdict.hint, acts, context };
+  } finally {
+    slices.release();
+  }
+}
+
+function nameOf(request: ScopeRequest, { object }: Act): string {
+  return `${object.type}::${JSON.stringify(entityId([request.resource, request.database, ...object.path]))}`;
+}
+
+function cite(compiled: CompiledPolicies, name: string): ActExplanation['policies'] {
+  const policy = compiled.byName.get(name);
+  return policy === undefined ? [] : [{ name, effect: policy.effect, file: policy.file, line: policy.line, text: policy.text }];
+}
