@@ -1,0 +1,122 @@
+import type { Facts, Span } from '../contract/operation.ts';
+import { isIssued, isLuhnValid } from './brands.ts';
+import { suggestTag } from './dictionary.ts';
+import type { RuleSet } from './rules.ts';
+import { maskText } from './text.ts';
+
+const hidden = '<hidden>';
+const maxValueChars = 4096;
+const minPan = 13;
+const maxPan = 19;
+/** significant hexadecimal digits a card number of 13 digits needs as a binary number */
+const maxPlainHex = 10;
+/** past this many digits in one command its values are hidden rather than compared */
+const maxDigits = 65_536;
+
+/**
+ * The command as it may be stored. A value is hidden when its column is tagged or named like card data, when the command touches a table with
+ * sensitive authentication data, when it is written in a way that could disguise digits, or when it takes part in a card number that several
+ * values spell together.
+ */
+export function maskCommand(spans: readonly Span[], rules: RuleSet, given: { resource: string; facts: Facts }): string {
+  const { resource, facts } = given;
+  const hideAll = facts.context.tables.some((table) => rules.hasSad(resource, table));
+  const shown = spans.map((span) => {
+    if (span.kind === 'text') return span.text;
+    return hideAll || mustHide(span, rules, resource) ? hidden : maskText(span.text);
+  });
+  for (const index of spelling(spans, shown)) shown[index] = hidden;
+  return maskText(shown.join(''));
+}
+
+function mustHide(span: Extract<Span, { kind: 'value' }>, rules: RuleSet, resource: string): boolean {
+  const { text, column } = span;
+  if (text.length > maxValueChars) return true;
+  if (column !== undefined && (rules.tag(resource, column) !== null || suggestTag(column.column) !== null)) return true;
+  return text.length > maxPlainHex && mayDisguise(text);
+}
+
+/** Escapes, hexadecimal and bit strings: digits in them are not seen by the detector. */
+function mayDisguise(text: string): boolean {
+  if (/^[xb]'/i.test(text)) return true;
+  const hex = /^\\x([0-9a-f]*)$/i.exec(text)?.[1];
+  if (hex !== undefined) return hex.replace(/^0+/, '').length > maxPlainHex;
+  return text.length >= minPan && /\\[0-7xu+]/i.test(text);
+}
+
+interface Digits {
+  readonly values: Uint8Array;
+  /** index of the span each digit stands in */
+  readonly owners: Uint32Array;
+  /** 1 where a group of adjacent digits begins */
+  readonly groups: Uint8Array;
+  readonly count: number;
+}
+
+/**
+ * Spans whose digits, read one after the other from the beginning of a group to the end of one, spell a card number: `'41111111' || '11111111'`,
+ * `replace('4111x1111x…', 'x', '')`, four columns of four digits.
+ */
+function spelling(spans: readonly Span[], shown: readonly string[]): Set<number> {
+  const found = new Set<number>();
+  const digits = digitsOf(spans, shown);
+  if (digits === null) {
+    for (const [index, span] of spans.entries()) if (span.kind === 'value') found.add(index);
+    return found;
+  }
+  let zeros = false;
+  for (let from = 0; from + minPan <= digits.count; from++) {
+    const isGroup = digits.groups[from] === 1;
+    if (isGroup || zeros) {
+      const to = spelledEnd(digits, from);
+      for (let at = from; at < to; at++) found.add(digits.owners[at] ?? 0);
+    }
+    zeros = (isGroup || zeros) && digits.values[from] === 0;
+  }
+  return found;
+}
+
+/** Behind the longest card number that begins at `from` and ends with a group; `from` when there is none. */
+function spelledEnd(digits: Digits, from: number): number {
+  for (let to = Math.min(from + maxPan, digits.count); to >= from + minPan; to--) {
+    if (to < digits.count && digits.groups[to] !== 1) continue;
+    if (isIssued(digits.values, from, to - from) && isLuhnValid(digits.values, from, to - from)) return to;
+  }
+  return from;
+}
+
+/** Null when there are too many. */
+function digitsOf(spans: readonly Span[], shown: readonly string[]): Digits | null {
+  const values = new Uint8Array(maxDigits);
+  const owners = new Uint32Array(maxDigits);
+  const groups = new Uint8Array(maxDigits);
+  let count = 0;
+  for (const [index, span] of spans.entries()) {
+    const text = span.kind === 'value' ? (shown[index] ?? '') : '';
+    let startsGroup = true;
+    for (const digit of digitsIn(text)) {
+      if (digit < 0) {
+        startsGroup = true;
+        continue;
+      }
+      if (count === maxDigits) return null;
+      values[count] = digit;
+      owners[count] = index;
+      groups[count] = startsGroup ? 1 : 0;
+      startsGroup = false;
+      count++;
+    }
+  }
+  return { values, owners, groups, count };
+}
+
+/** 0–9 for digits of any script of width one, -1 for anything else; `\x34…` counts as the bytes it stands for. */
+function* digitsIn(text: string): Generator<number> {
+  const hex = /^\\x((?:[0-9a-f]{2})+)$/i.exec(text)?.[1];
+  const plain = hex === undefined ? text : Buffer.from(hex, 'hex').toString('latin1');
+  for (let at = 0; at < plain.length; at++) {
+    const code = plain.charCodeAt(at);
+    if (code >= 0x30 && code <= 0x39) yield code - 0x30;
+    else yield code >= 0xff10 && code <= 0xff19 ? code - 0xff10 : -1;
+  }
+}
