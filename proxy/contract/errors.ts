@@ -1,4 +1,4 @@
-import { AppError } from '../lib/errors.ts';
+import { AppError, type InputFault } from '../lib/errors.ts';
 
 interface ErrorRow {
   /** HTTP status of the control API */
@@ -44,7 +44,7 @@ export const errorTable = {
 export type ErrorCode = keyof typeof errorTable;
 
 /** An AppError whose public message comes from the table, with an optional addition. */
-export function fail(code: ErrorCode, more: { message?: string; detail?: string; hint?: string; cause?: unknown } = {}): AppError<ErrorCode> {
+export function fail(code: ErrorCode, more: { message?: string; detail?: string; hint?: string; faults?: readonly InputFault[]; cause?: unknown } = {}): AppError<ErrorCode> {
   const row = errorTable[code];
   const { message, ...rest } = more;
   return new AppError(code, message ?? row.message, { hint: row.remedy, ...rest });

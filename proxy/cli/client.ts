@@ -1,0 +1,140 @@
+import { request, type RequestOptions } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import { api, type Input, type Output, type RouteName, type StreamName } from '../contract/api.ts';
+import { pathParameters, type AnyRoute } from '../contract/api-route.ts';
+import { errorTable, fail, type ErrorCode } from '../contract/errors.ts';
+import type { AppError } from '../lib/errors.ts';
+import type { Secret } from '../lib/secret.ts';
+
+export interface ClientOptions {
+  /** `https://host:port` */
+  readonly url: string;
+  /** PEM of the CA that the server's certificate must come from; without it the system's roots */
+  readonly ca: string | undefined;
+  readonly token: Secret<string> | undefined;
+}
+
+const answerTimeoutMs = 60_000;
+const maxAnswerBytes = 256 * 1_048_576;
+const maxLineBytes = 16 * 1_048_576;
+
+const ErrorAnswer = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string(),
+    faults: z.array(z.object({ path: z.string(), message: z.string(), line: z.int().optional(), column: z.int().optional() })).optional(),
+  }),
+});
+
+/** The control API over HTTPS; every call and answer is checked against the contract. */
+export class Client {
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  async call<K extends Exclude<RouteName, StreamName>>(name: K, input: Input<K>): Promise<Output<K>> {
+    const response = await this.#send(api[name], input, true);
+    const body = await readAll(response);
+    if (response.statusCode !== 200) throw errorOf(body);
+    // the contract's own schema gives this type
+    return api[name].output.parse(JSON.parse(body)) as Output<K>;
+  }
+
+  async *stream<K extends StreamName>(name: K, input: Input<K>): AsyncGenerator<Output<K>> {
+    const response = await this.#send(api[name], input, false);
+    if (response.statusCode !== 200) throw errorOf(await readAll(response));
+    for await (const line of linesOf(response)) {
+      const value: unknown = JSON.parse(line);
+      if (ErrorAnswer.safeParse(value).success) throw errorOf(line);
+      // the contract's own schema gives this type
+      yield api[name].output.parse(value) as Output<K>;
+    }
+  }
+
+  #send(route: AnyRoute, input: Readonly<Record<string, unknown>>, limited: boolean): Promise<IncomingMessage> {
+    const { path, body } = addressOf(route, input);
+    const { url, ca, token } = this.#options;
+    const target = new URL(path, url);
+    const options: RequestOptions = {
+      method: route.method,
+      ...(ca !== undefined && { ca }),
+      ...(limited && { timeout: answerTimeoutMs }),
+      headers: {
+        accept: 'application/json',
+        ...(token && { authorization: `Bearer ${token.reveal()}` }),
+        ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      },
+    };
+    return new Promise((resolve, reject) => {
+      const sent = request(target, options, resolve);
+      sent.once('timeout', () => sent.destroy(fail('ERR_TIMEOUT')));
+      sent.once('error', (error) => {
+        reject(unreachable(error, url));
+      });
+      sent.end(body);
+    });
+  }
+}
+
+/** Path, query and body of a call. */
+export function addressOf(route: AnyRoute, input: Readonly<Record<string, unknown>>): { path: string; body: string | undefined } {
+  const named = pathParameters(route.path);
+  const path = route.path.replaceAll(/\{([a-zA-Z]+)\}/g, (_, parameter: string) => encodeURIComponent(textOf(input[parameter])));
+  const others = Object.entries(input).filter(([key, value]) => !named.includes(key) && value !== undefined);
+  if (route.method === 'GET' || route.method === 'DELETE') {
+    const query = new URLSearchParams(others.map(([key, value]): [string, string] => [key, textOf(value)])).toString();
+    return { path: query === '' ? path : `${path}?${query}`, body: undefined };
+  }
+  return { path, body: JSON.stringify(Object.fromEntries(others)) };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+}
+
+function unreachable(error: Error, url: string): AppError {
+  if ('code' in error && typeof error.code === 'string' && error.code in errorTable) return fail(error.code as ErrorCode);
+  if ('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')) {
+    return fail('ERR_CONTROL_UNAVAILABLE', { message: `Nothing answers at ${url}.`, hint: 'Start it with `postern serve --data DIR`, or name the service with --url.' });
+  }
+  return fail('ERR_CONTROL_UNAVAILABLE', { message: `No trusted connection to ${url}: ${error.message}`, hint: 'Name the CA of the installation with --ca (DIR/tls/ca.crt).' });
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxAnswerBytes) throw fail('ERR_INTERNAL', { message: 'The answer is too long.' });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let unread = Buffer.alloc(0);
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    unread = unread.length === 0 ? Buffer.from(chunk) : Buffer.concat([unread, chunk]);
+    for (let end = unread.indexOf(10); end >= 0; end = unread.indexOf(10)) {
+      yield unread.subarray(0, end).toString();
+      unread = unread.subarray(end + 1);
+    }
+    if (unread.length > maxLineBytes) throw fail('ERR_INTERNAL', { message: 'A line of the answer is too long.' });
+  }
+}
+
+function errorOf(body: string): AppError {
+  let parsed: z.infer<typeof ErrorAnswer>;
+  try {
+    parsed = ErrorAnswer.parse(JSON.parse(body));
+  } catch {
+    return fail('ERR_INTERNAL', { message: 'The service answered with something that is no error of Postern.' });
+  }
+  const { code, message, hint, faults } = parsed.error;
+  const known = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'ERR_INTERNAL';
+  return fail(known, { message, hint, ...(faults && { faults: faults.map(({ path, message: text, line, column }) => ({ path, message: text, ...(line !== undefined && { line }), ...(column !== undefined && { column }) })) }) });
+}

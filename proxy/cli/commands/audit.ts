@@ -1,0 +1,78 @@
+import type { Command } from 'commander';
+import type { AuditEventView } from '../../contract/api-views.ts';
+import type { EventCode } from '../../contract/audit-event.ts';
+import { count } from '../arguments.ts';
+import { table, visible } from '../output.ts';
+import { asked, type Cli } from '../session.ts';
+
+interface SearchOptions {
+  readonly code?: EventCode;
+  readonly principal?: string;
+  readonly resource?: string;
+  readonly session?: string;
+  readonly operation?: string;
+  readonly outcome?: 'pending' | 'success' | 'failure' | 'indeterminate';
+  readonly from?: string;
+  readonly to?: string;
+  readonly text?: string;
+  readonly limit: number;
+}
+
+export function addAuditCommands(program: Command, cli: Cli): void {
+  const group = program.command('audit').description('the tamper-evident log');
+  group
+    .command('tail')
+    .description('the newest events')
+    .option('-f, --follow', 'and new ones as they become durable')
+    .option('-n, --lines <count>', 'how many to begin with', count, 20)
+    .action(async ({ follow, lines }: { follow?: boolean; lines: number }, command: Command) => {
+      const { client, json } = asked(command, cli);
+      for await (const event of (await client()).stream('tailAudit', { count: lines, follow: follow === true ? 'true' : 'false' })) {
+        cli.io.out(json ? `${JSON.stringify(event)}\n` : `${lineOf(event)}\n`);
+      }
+    });
+  group
+    .command('search')
+    .description('events, newest first')
+    .option('--code <code>', 'for instance operation.refused')
+    .option('--principal <name>')
+    .option('--resource <name>')
+    .option('--session <id>')
+    .option('--operation <id>')
+    .option('--outcome <outcome>', 'pending, success, failure or indeterminate')
+    .option('--from <time>', 'RFC 3339')
+    .option('--to <time>', 'RFC 3339')
+    .option('--text <text>', 'part of the masked command')
+    .option('--limit <count>', 'how many', count, 100)
+    .action(async (options: SearchOptions, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const { code, principal, resource, session, operation, outcome, from, to, text, limit } = options;
+      const { items } = await (await client()).call('searchAudit', { code, principal, resource, session, operation, outcome, from, to, text, limit });
+      print(items, () => table(['INDEX', 'TIME', 'EVENT', 'OUTCOME', 'WHO', 'WHAT'], items.map(rowOf)));
+    });
+  group.command('checkpoint').description('the newest signed checkpoint; keep it outside of this machine').action(async (_options, command: Command) => {
+    const { client, print } = asked(command, cli);
+    const answer = await (await client()).call('auditCheckpoint', {});
+    print(answer, () => answer.checkpoint);
+  });
+}
+
+function member(header: AuditEventView['header'], name: string): string {
+  const value = header[name];
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function actorName(header: AuditEventView['header']): string {
+  const { actor } = header;
+  return typeof actor === 'object' && actor !== null && !Array.isArray(actor) && typeof actor['name'] === 'string' ? actor['name'] : '';
+}
+
+function rowOf({ index, header, body }: AuditEventView): string[] {
+  const what = [member(header, 'affected'), member(header, 'reason'), member(header, 'error'), (body ?? '').slice(0, 200)].filter((part) => part !== '').join('  ');
+  return [String(index), member(header, 'at'), member(header, 'code'), member(header, 'outcome'), actorName(header), what];
+}
+
+function lineOf(event: AuditEventView): string {
+  return rowOf(event).map(visible).join('  ').trimEnd();
+}

@@ -1,0 +1,105 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { fail } from '../../contract/errors.ts';
+import type { PolicyFile } from '../../contract/snapshot.ts';
+import { compilePolicies, faultText, type PolicyFault } from '../../policy/compile.ts';
+import { parsePolicyTests, runPolicyTests, type PolicyTestResult } from '../../policy/policy-test.ts';
+import type { Output } from '../../contract/api.ts';
+import { visible } from '../output.ts';
+import { asked, type Cli } from '../session.ts';
+
+export function addPolicyCommands(program: Command, cli: Cli): void {
+  const group = program.command('policy').description('who may do what');
+  group.command('get [dir]').description('the policies in force; with DIR, written there').action(async (dir: string | undefined, _options, command: Command) => {
+    const { client, print } = asked(command, cli);
+    const set = await (await client()).call('getPolicies', {});
+    if (dir !== undefined) await write(dir, set.files);
+    print(set, () => (dir === undefined ? set.files.map(({ name, text }) => `// ${name}\n${text.trimEnd()}\n`).join('\n') : `Wrote ${String(set.files.length)} files of version ${set.version}.\n`));
+  });
+  group.command('put <dir>').description('replaces all policies by the *.cedar files of DIR').option('--replaces <version>', 'refuse when another version is in force').action(async (dir: string, { replaces }: { replaces?: string }, command: Command) => {
+    const { client, print } = asked(command, cli);
+    const files = await read(dir, '.cedar');
+    const { version } = await (await client()).call('putPolicies', { files, ...(replaces !== undefined && { replaces }) });
+    print({ version }, () => `Version ${version} is in force.\n`);
+  });
+  group.command('check <dir>').description('validates the *.cedar files of DIR without a service').action(async (dir: string, _options, command: Command) => {
+    const { print } = asked(command, cli);
+    const compilation = compilePolicies(await read(dir, '.cedar'));
+    const faults = compilation.ok ? [] : compilation.faults;
+    const summary = compilation.ok ? `${String(compilation.compiled.policies.length)} policies are valid.\n` : '';
+    print({ valid: compilation.ok, faults }, () => faultLines(faults) + summary);
+    if (!compilation.ok) cli.exitCode(1);
+  });
+  group.command('test <dir>').description('runs the *.test.json files of DIR against its *.cedar files, without a service').action(async (dir: string, _options, command: Command) => {
+    const { print } = asked(command, cli);
+    const run = runPolicyTests(await read(dir, '.cedar'), (await read(dir, '.test.json')).flatMap(parsePolicyTests));
+    const passed = run.ok && run.results.every((result) => result.passed);
+    print(run, () => (run.ok ? `${run.results.map(resultLine).join('')}${run.unused.length === 0 ? '' : `Decided in no test: ${run.unused.join(', ')}\n`}` : faultLines(run.faults)));
+    if (!passed) cli.exitCode(1);
+  });
+  group
+    .command('explain')
+    .description('what the policies in force say about connecting, or about a command')
+    .requiredOption('--principal <name>', 'who asks')
+    .requiredOption('--resource <name>', 'of what')
+    .option('--database <name>', "the target's database")
+    .option('--statement <text>', 'the command; `-` reads it from standard input')
+    .action(async (options: { principal: string; resource: string; database?: string; statement?: string }, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const statement = options.statement === '-' ? await readAll(cli.io.stdin) : options.statement;
+      const { principal, resource, database } = options;
+      const api = await client();
+      const facts = statement === undefined ? undefined : await api.call('classifyStatement', { name: resource, database, statement });
+      const answer = await api.call('explainPolicy', { principal, resource, database, facts });
+      print(answer, () => explanationText(answer));
+      if (!answer.permitted) cli.exitCode(1);
+    });
+}
+
+const maxFileBytes = 1_048_576;
+
+/** The files of a directory with this ending, by name. */
+async function read(dir: string, ending: string): Promise<PolicyFile[]> {
+  const names = await readdir(dir).catch((error: unknown) => {
+    throw fail('ERR_INVALID_INPUT', { message: `${dir} cannot be read.`, hint: 'Name a directory with *.cedar files.', cause: error });
+  });
+  const files: PolicyFile[] = [];
+  for (const name of names.filter((candidate) => candidate.endsWith(ending)).sort()) {
+    const text = await readFile(join(dir, name), 'utf8');
+    if (text.length > maxFileBytes) throw fail('ERR_INVALID_INPUT', { message: `${name} is too long.` });
+    files.push({ name, text });
+  }
+  if (files.length === 0) throw fail('ERR_INVALID_INPUT', { message: `${dir} has no *${ending} files.`, hint: 'Name the directory that holds them.' });
+  return files;
+}
+
+async function write(dir: string, files: readonly PolicyFile[]): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  for (const { name, text } of files) await writeFile(join(dir, name.endsWith('.cedar') ? name : `${name}.cedar`), text);
+}
+
+async function readAll(stream: AsyncIterable<unknown>): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  return text;
+}
+
+function faultLines(faults: readonly PolicyFault[]): string {
+  return faults.map((fault) => `${visible(faultText(fault))}\n`).join('');
+}
+
+function resultLine({ name, passed, decision, policies, message }: PolicyTestResult): string {
+  const why = passed ? '' : ` – ${decision} by ${policies.join(', ') || 'no policy'}: ${message}`;
+  return `${passed ? 'ok' : 'FAILED'}  ${visible(name + why)}\n`;
+}
+
+function explanationText(answer: Output<'explainPolicy'>): string {
+  const acts = answer.acts.map((act) => {
+    const policies = act.policies.map(({ name, effect, file, line, text }) => `    ${effect} ${visible(name)} (${visible(file)}:${String(line)})\n${text.split('\n').map((row) => `      ${visible(row)}\n`).join('')}`);
+    const none = act.policies.length === 0 ? '    no policy permits it\n' : '';
+    return `  ${act.permitted ? 'permitted' : 'refused'}  ${visible(`${act.action} ${act.object}`)}\n${policies.join('')}${none}`;
+  });
+  const verdict = answer.permitted ? 'Permitted' : `Refused: ${visible(answer.message)}`;
+  return `${verdict} (policy version ${answer.policyVersion})\n${answer.permitted ? '' : `Hint: ${visible(answer.hint)}\n`}${acts.join('')}`;
+}

@@ -1,0 +1,66 @@
+import { Command, CommanderError } from 'commander';
+import { asAppError } from '../contract/errors.ts';
+import { AppError } from '../lib/errors.ts';
+import { addAuditCommands } from './commands/audit.ts';
+import { addPolicyCommands } from './commands/policies.ts';
+import { addMaskingCommands, addResourceCommands } from './commands/resources.ts';
+import { addRunCommands } from './commands/run.ts';
+import { addServiceAccountCommands, addTokenCommands } from './commands/service-accounts.ts';
+import { addServiceCommands } from './commands/service.ts';
+import { addSessionCommands } from './commands/sessions.ts';
+import { errorText, type Io } from './output.ts';
+import { addGlobalOptions, type Cli, type Environment } from './session.ts';
+
+/** Runs one command line. Gives the exit code: 0 done, 1 refused or failed verification, 2 usage. */
+export async function runCli(argv: readonly string[], io: Io, environment: Environment): Promise<number> {
+  let code = 0;
+  const cli: Cli = {
+    io,
+    environment,
+    exitCode: (wanted) => {
+      code = wanted;
+    },
+  };
+  const program = createProgram(cli);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const fault = error instanceof AppError ? error : asAppError(error);
+    io.err(errorText(fault));
+    if (fault.code === 'ERR_INTERNAL' && fault.detail !== undefined) io.err(`${fault.detail}\n`);
+    return fault.code === 'ERR_INVALID_INPUT' ? 2 : 1;
+  }
+}
+
+function createProgram(cli: Cli): Command {
+  const { io } = cli;
+  const program = new Command('postern').description('On-prem access gateway: identified, decided, masked, recorded, provable').showHelpAfterError('(see --help)');
+  // before the commands are added: they inherit both
+  program.exitOverride().configureOutput({ writeOut: io.out, writeErr: io.err });
+  addGlobalOptions(program);
+  addRunCommands(program, cli);
+  addServiceCommands(program, cli);
+  addServiceAccountCommands(program, cli);
+  addTokenCommands(program, cli);
+  addResourceCommands(program, cli);
+  addPolicyCommands(program, cli);
+  addMaskingCommands(program, cli);
+  addSessionCommands(program, cli);
+  addAuditCommands(program, cli);
+  return program;
+}
+
+if (import.meta.main) {
+  const io: Io = {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    stdin: process.stdin,
+    isTerminal: process.stdout.isTTY,
+  };
+  // a closed pipe (`| head`) is no fault
+  process.stdout.on('error', () => process.exit(0));
+  const { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY } = process.env;
+  process.exitCode = await runCli(process.argv.slice(2), io, { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY });
+}

@@ -1,0 +1,100 @@
+import type { RecordingEntry } from '../contract/api-views.ts';
+import { visible } from './output.ts';
+
+const maxShownColumns = 64;
+const maxShownRows = 1_000;
+
+/**
+ * Turns the entries of a SQL recording into text for people: the command, its rows as a table, its outcome. The frames
+ * are PostgreSQL backend messages: `char type | int32 length | body`.
+ */
+export async function* replayText(entries: AsyncIterable<RecordingEntry>): AsyncGenerator<string> {
+  let frames: Buffer[] = [];
+  for await (const entry of joined(entries)) {
+    if (entry.kind === 'frames') {
+      frames.push(Buffer.from(entry.data, 'base64'));
+      continue;
+    }
+    if (frames.length > 0) yield rowsText(Buffer.concat(frames));
+    frames = [];
+    if (entry.kind === 'command') yield `\n${entry.at}  ${entry.operation}\n> ${entry.data.split('\n').map(visible).join('\n> ')}\n`;
+    else if (entry.kind === 'outcome') yield `${outcomeText(entry.data)}\n`;
+    else yield `(the rest of the result was counted, not kept: ${visible(entry.data)})\n`;
+  }
+  if (frames.length > 0) yield rowsText(Buffer.concat(frames));
+}
+
+/** Pieces of one entry put together again. */
+async function* joined(entries: AsyncIterable<RecordingEntry>): AsyncGenerator<RecordingEntry> {
+  let open: RecordingEntry | null = null;
+  for await (const entry of entries) {
+    const whole: RecordingEntry = open === null ? entry : { ...entry, data: concatenated(open, entry) };
+    open = entry.more ? whole : null;
+    if (open === null) yield whole;
+  }
+  if (open !== null) yield open;
+}
+
+function concatenated(first: RecordingEntry, second: RecordingEntry): string {
+  if (first.kind !== 'frames') return first.data + second.data;
+  return Buffer.concat([Buffer.from(first.data, 'base64'), Buffer.from(second.data, 'base64')]).toString('base64');
+}
+
+function outcomeText(data: string): string {
+  try {
+    const outcome: unknown = JSON.parse(data);
+    if (typeof outcome !== 'object' || outcome === null) return visible(data);
+    return `= ${Object.entries(outcome).map(([name, value]) => `${name} ${visible(typeof value === 'string' ? value : JSON.stringify(value))}`).join(', ')}`;
+  } catch {
+    return visible(data);
+  }
+}
+
+const rowDescription = 0x54;
+const dataRow = 0x44;
+
+function rowsText(bytes: Buffer): string {
+  let text = '';
+  let rows = 0;
+  for (const { type, body } of messagesOf(bytes)) {
+    if (type === rowDescription) text += `  ${columnNames(body).map(visible).join(' | ')}\n`;
+    if (type === dataRow && rows++ < maxShownRows) text += `  ${values(body).map(visible).join(' | ')}\n`;
+  }
+  return rows > maxShownRows ? `${text}  … and ${String(rows - maxShownRows)} more rows (see --json)\n` : text;
+}
+
+function* messagesOf(bytes: Buffer): Generator<{ type: number; body: Buffer }> {
+  let at = 0;
+  while (at + 5 <= bytes.length) {
+    const length = bytes.readUInt32BE(at + 1);
+    if (length < 4 || at + 1 + length > bytes.length) return;
+    yield { type: bytes.readUInt8(at), body: bytes.subarray(at + 5, at + 1 + length) };
+    at += 1 + length;
+  }
+}
+
+// int16 count | (name 0x00 | 18 bytes)*
+function columnNames(body: Buffer): string[] {
+  const names: string[] = [];
+  let at = 2;
+  while (at < body.length && names.length < maxShownColumns) {
+    const end = body.indexOf(0, at);
+    if (end < 0) break;
+    names.push(body.toString('utf8', at, end));
+    at = end + 19;
+  }
+  return names;
+}
+
+// int16 count | (int32 length, -1 for NULL | bytes)*
+function values(body: Buffer): string[] {
+  const shown: string[] = [];
+  let at = 2;
+  while (at + 4 <= body.length && shown.length < maxShownColumns) {
+    const length = body.readInt32BE(at);
+    at += 4;
+    shown.push(length < 0 ? 'NULL' : body.toString('utf8', at, at + length));
+    at += Math.max(0, length);
+  }
+  return shown;
+}

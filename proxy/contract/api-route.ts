@@ -1,0 +1,81 @@
+import type { z } from 'zod';
+import type { EventCode } from './audit-event.ts';
+import type { ErrorCode } from './errors.ts';
+
+/** Who may call. Administrators change things and auditors read; neither implies the other. */
+export type Role = 'administrator' | 'auditor';
+
+type Path = `/v1/${string}`;
+type Events = readonly [EventCode, ...EventCode[]];
+type InputSchema = z.ZodObject;
+
+interface Common<P extends Path, I extends InputSchema, O extends z.ZodType> {
+  readonly path: P;
+  readonly summary: string;
+  /** the one authorization column; `public` exists for the health check alone */
+  readonly roles: P extends '/v1/health' ? 'public' : readonly [Role, ...Role[]];
+  readonly errors: readonly ErrorCode[];
+  /** path parameters, then the query (GET, DELETE) or the JSON body (POST, PUT); unknown members are refused */
+  readonly input: I;
+  readonly output: O;
+  /** the answer is a stream of JSON lines, each an `output` */
+  readonly stream?: true;
+}
+
+/** Reads. With an `event`, reading is itself recorded before the answer begins. */
+interface ReadSpec<P extends Path, I extends InputSchema, O extends z.ZodType> extends Common<P, I, O> {
+  readonly method: 'GET';
+  readonly event: Events | null;
+}
+
+/** Changes something: cannot be declared without the audit events that record it. */
+interface ChangeSpec<P extends Path, I extends InputSchema, O extends z.ZodType> extends Common<P, I, O> {
+  readonly method: 'POST' | 'PUT' | 'DELETE';
+  readonly event: Events;
+}
+
+/** A pure function of its input and the current state: POST only because the input does not belong into an address. */
+interface ComputeSpec<P extends Path, I extends InputSchema, O extends z.ZodType> extends Common<P, I, O> {
+  readonly method: 'POST';
+  readonly event: null;
+  readonly pure: true;
+}
+
+export type RouteSpec<P extends Path, I extends InputSchema, O extends z.ZodType> = ReadSpec<P, I, O> | ChangeSpec<P, I, O> | ComputeSpec<P, I, O>;
+
+/** What every route is, whatever its types. */
+export interface AnyRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly summary: string;
+  readonly roles: 'public' | readonly Role[];
+  readonly errors: readonly ErrorCode[];
+  readonly event: readonly EventCode[] | null;
+  readonly pure?: true;
+  readonly input: z.ZodObject;
+  readonly output: z.ZodType;
+  readonly stream?: true;
+}
+
+export function route<const P extends Path, I extends InputSchema, O extends z.ZodType, const S extends RouteSpec<P, I, O>>(spec: S & RouteSpec<P, I, O>): S {
+  return spec;
+}
+
+/** `{name}` segments of a path. */
+export function pathParameters(path: string): string[] {
+  return [...path.matchAll(/\{([a-zA-Z]+)\}/g)].map((match) => match[1] ?? '');
+}
+
+/** Faults of a route that types cannot see, or that a cast has hidden. Empty: it may be registered. */
+export function routeFaults(candidate: AnyRoute): string[] {
+  const faults: string[] = [];
+  const writes = candidate.method !== 'GET' && !(candidate.method === 'POST' && candidate.pure === true);
+  if (writes && (candidate.event === null || candidate.event.length === 0)) faults.push('changes something without an audit event');
+  if (!writes && candidate.pure === true && candidate.event !== null) faults.push('is pure, yet names an event');
+  if (candidate.roles === 'public' && candidate.path !== '/v1/health') faults.push('is public');
+  if (candidate.roles !== 'public' && candidate.roles.length === 0) faults.push('has no role');
+  if (candidate.input.def.catchall?._zod.def.type !== 'never') faults.push('accepts unknown members');
+  const members = Object.keys(candidate.input.shape);
+  for (const parameter of pathParameters(candidate.path)) if (!members.includes(parameter)) faults.push(`has no input for {${parameter}}`);
+  return faults;
+}

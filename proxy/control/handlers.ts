@@ -1,0 +1,22 @@
+import type { Handlers } from './context.ts';
+import type { ControlPorts } from './ports.ts';
+import { auditHandlers } from './handlers/audit.ts';
+import { policyHandlers } from './handlers/policies.ts';
+import { resourceHandlers } from './handlers/resources.ts';
+import { serviceAccountHandlers } from './handlers/service-accounts.ts';
+import { serviceHandlers } from './handlers/service.ts';
+import { sessionHandlers } from './handlers/sessions.ts';
+import { tokenHandlers } from './handlers/tokens.ts';
+
+/** One handler for every route of the contract. */
+export function createHandlers(ports: ControlPorts): Handlers {
+  return {
+    ...serviceHandlers(ports),
+    ...serviceAccountHandlers(ports),
+    ...tokenHandlers(ports),
+    ...resourceHandlers(ports),
+    ...policyHandlers(ports),
+    ...sessionHandlers(ports),
+    ...auditHandlers(ports),
+  };
+}

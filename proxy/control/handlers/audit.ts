@@ -1,0 +1,27 @@
+import { canonicalJson } from '../../proof/canonical.ts';
+import type { Handlers } from '../context.ts';
+import type { ControlPorts } from '../ports.ts';
+import { indexOf } from './paging.ts';
+
+type Names = 'searchAudit' | 'tailAudit' | 'auditCheckpoint' | 'auditInclusion' | 'auditConsistency';
+
+export function auditHandlers({ audit, mask }: Pick<ControlPorts, 'audit' | 'mask'>): Pick<Handlers, Names> {
+  return {
+    searchAudit: async ({ limit, cursor, code, ...filter }, { record }) => {
+      const before = indexOf(cursor);
+      // people search for card numbers too
+      const query = canonicalJson({ ...filter, ...(code !== undefined && { code }), ...(filter.text !== undefined && { text: mask(filter.text) }) });
+      await record('audit.read', { affected: 'audit', body: query });
+      const items = [...(await audit.search({ ...filter, codes: code === undefined ? null : [code] }, { limit, before }))];
+      const last = items.at(-1);
+      return { items, next: items.length === limit && last !== undefined ? String(last.index) : null };
+    },
+    tailAudit: async (options, { record, signal }) => {
+      await record('audit.read', { affected: 'audit', body: canonicalJson({ tail: options.count, follow: options.follow }) });
+      return audit.tail(options, signal);
+    },
+    auditCheckpoint: () => audit.checkpoint(),
+    auditInclusion: ({ index, size }) => audit.inclusion(index, size ?? null),
+    auditConsistency: ({ from, size }) => audit.consistency(from, size ?? null),
+  };
+}

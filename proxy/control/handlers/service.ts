@@ -1,0 +1,19 @@
+import type { Handlers } from '../context.ts';
+import type { ControlPorts } from '../ports.ts';
+
+export function serviceHandlers({ health, secrets }: Pick<ControlPorts, 'health' | 'secrets'>): Pick<Handlers, 'health' | 'status' | 'doctor' | 'selfScan' | 'rotateVault'> {
+  return {
+    health: async () => ({ state: (await health.status()).state }),
+    status: () => health.status(),
+    doctor: async () => ({ checks: [...(await health.checks())] }),
+    selfScan: async ({ needles }, { record, signal }) => {
+      await record('audit.read', { affected: 'stores', reason: 'self-scan' });
+      return health.selfScan(needles, signal);
+    },
+    rotateVault: ({ what }, { exclusive, record }) =>
+      exclusive(async () => {
+        const at = await record('vault.rotated', { affected: 'vault', reason: what });
+        return { secrets: await secrets.rotate(at, what) };
+      }),
+  };
+}

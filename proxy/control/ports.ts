@@ -1,0 +1,74 @@
+import type { Output, Parsed } from '../contract/api.ts';
+import type { AuditEventView, Check, RecordingEntry, Status } from '../contract/api-views.ts';
+import type { EventCode } from '../contract/audit-event.ts';
+import type { Resource } from '../contract/resource.ts';
+import type { LeasedCredential, LiveSession, Snapshot } from '../contract/snapshot.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Secret } from '../lib/secret.ts';
+import type { LogPosition } from '../store/position.ts';
+
+/** What the handlers stand on; given by the composition root. */
+export interface ControlPorts {
+  readonly clock: Clock;
+  readonly state: StateReading;
+  readonly secrets: Secrets;
+  readonly audit: AuditReading;
+  readonly sessions: LiveSessions;
+  readonly recordings: Recordings;
+  readonly health: Health;
+  /** The detector over free text: card numbers to first 6 + last 4. */
+  mask(text: string): string;
+  readonly targets: Targets;
+}
+
+/** What is asked of a gateway: control itself never reads a byte of a target. */
+export interface Targets {
+  /** Logs in. Rejects with ERR_TARGET_UNREACHABLE, the target's own words in the detail. */
+  probe(resource: Resource, credential: LeasedCredential): Promise<void>;
+  /** What the engine understands of a command; rejects with ERR_STATEMENT_UNPARSEABLE and ERR_TARGET_UNREACHABLE. */
+  classify(resource: Resource, credential: LeasedCredential, command: { database: string; statement: string }): Promise<Output<'classifyStatement'>>;
+}
+
+export interface StateReading {
+  snapshot(): Snapshot;
+  /** the version that the log says the vault holds; 0 when there is none */
+  secretVersion(id: string): number;
+}
+
+export interface Secrets {
+  put(at: LogPosition, secret: { id: string; version: number; purpose: string; value: Secret<string> }): Promise<void>;
+  delete(at: LogPosition, id: string): Promise<void>;
+  lease(id: string, terms: { holder: string; ttlMs: number; version?: number }): Promise<{ readonly value: Secret<string>; readonly version: number }>;
+  release(holder: string): void;
+  /** Gives the number of secrets re-encrypted. */
+  rotate(at: LogPosition, what: 'data-keys' | 'key-encryption-key'): Promise<number>;
+}
+
+/** `codes`: any of these; null is every code. */
+export type AuditFilter = Omit<Parsed<'searchAudit'>, 'limit' | 'cursor' | 'code'> & { readonly codes: readonly EventCode[] | null };
+
+export interface AuditReading {
+  /** newest first; `before`: only events with a smaller index */
+  search(filter: AuditFilter, page: { limit: number; before: number | null }): Promise<readonly AuditEventView[]>;
+  tail(options: { count: number; follow: boolean }, signal: AbortSignal): AsyncIterable<AuditEventView>;
+  checkpoint(): Promise<Output<'auditCheckpoint'>>;
+  inclusion(index: number, size: number | null): Promise<Output<'auditInclusion'>>;
+  consistency(from: number, size: number | null): Promise<Output<'auditConsistency'>>;
+}
+
+export interface LiveSessions {
+  list(): readonly LiveSession[];
+  /** False when no gateway has it. */
+  kill(session: string, reason: string): Promise<boolean>;
+}
+
+export interface Recordings {
+  /** Throws ERR_NOT_FOUND; each entry is verified before it is given: ERR_VERIFICATION_FAILED. */
+  read(session: string, signal: AbortSignal): Promise<AsyncIterable<RecordingEntry>>;
+}
+
+export interface Health {
+  status(): Promise<Status>;
+  checks(): Promise<readonly Check[]>;
+  selfScan(needles: readonly string[], signal: AbortSignal): Promise<Output<'selfScan'>>;
+}

@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { lockWriter } from '../audit/writer-lock.ts';
+import { fail } from '../contract/errors.ts';
+import { ensureServerTls, serverNames, type ServerTls } from '../control/certificates.ts';
+import { Secret } from '../lib/secret.ts';
+import { openAppliance, type Appliance } from '../store/appliance.ts';
+import { nodeFiles, replaceFile } from '../store/files.ts';
+import type { KeyPurpose } from '../vault/vault.ts';
+import { openVaultOf } from './control-vault.ts';
+import { layoutOf, makeLayout, type Layout } from './layout.ts';
+import { LogFile } from './log-file.ts';
+import type { Custody, ServeConfig } from './settings.ts';
+import { Supervised } from './supervised.ts';
+
+export interface ServiceOptions {
+  readonly dir: string;
+  readonly version: string;
+  readonly config: ServeConfig;
+  /** of a systemd unit: $CREDENTIALS_DIRECTORY */
+  readonly credentialsDirectory?: string | undefined;
+  /** where the token of the first administrator is written, 0600; without it, it is only in `adminToken` */
+  readonly adminTokenFile?: string | undefined;
+  /** files and directories in `dir` that are no store of ours: the self-scan leaves them out */
+  readonly scanExclude?: readonly string[] | undefined;
+}
+
+export interface Service {
+  readonly layout: Layout;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly controlUrl: string;
+  /** of the first administrator; null when one exists already */
+  readonly adminToken: Secret<string> | null;
+  readonly processes: readonly Supervised['state'][];
+  /** gateway, control, audit: each after the one before has ended */
+  stop(): Promise<void>;
+}
+
+type Keys = Readonly<Record<KeyPurpose, string>>;
+
+interface Started {
+  readonly layout: Layout;
+  readonly appliance: Appliance;
+  readonly custody: Custody;
+  readonly keys: Keys;
+  readonly logSeed: string;
+  readonly tls: ServerTls;
+  readonly secrets: { readonly control: string; readonly reader: string };
+}
+
+/** Starts audit, control and gateway on a data directory and keeps them running. Throws ERR_CONFLICT when it is in use. */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const layout = layoutOf(resolve(options.dir));
+  await makeLayout(layout);
+  const lock = lockDirectory(layout);
+  const running: Supervised[] = [];
+  try {
+    await prepareRun(dirname(layout.controlSocket));
+    const started = await prepare(layout, options);
+    return await launch({ options, started, lock, running });
+  } catch (error) {
+    for (const process of running.toReversed()) await process.stop();
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function prepare(layout: Layout, options: ServiceOptions): Promise<Started> {
+  const document = await openAppliance(layout.appliance, () => initialAppliance(options.config));
+  const stored = document.read();
+  const appliance = { ...stored, listeners: { ...stored.listeners, ...withoutUndefined(options.config.listeners ?? {}) } };
+  const custody = await custodyFor(layout, options);
+  const vault = await openVaultOf(layout.vault, custody, true);
+  const key = (purpose: KeyPurpose): string => Buffer.from(vault.derive(purpose).reveal()).toString('base64');
+  const keys: Keys = {
+    'audit-body': key('audit-body'),
+    'input-digest': key('input-digest'),
+    'recording-wrapping': key('recording-wrapping'),
+    'scram-fake-salt': key('scram-fake-salt'),
+  };
+  await vault.close();
+  return {
+    layout, appliance, custody, keys,
+    logSeed: await seedOf(join(layout.keys, 'log.key')),
+    tls: await tlsOf(layout, appliance, options.config),
+    secrets: { control: randomBytes(32).toString('base64url'), reader: randomBytes(32).toString('base64url') },
+  };
+}
+
+async function launch({ options, started, lock, running }: { options: ServiceOptions; started: Started; lock: Disposable; running: Supervised[] }): Promise<Service> {
+  const { layout } = started;
+  const startedAt = new Date().toISOString();
+  let ports: Record<string, number> = {};
+  let controlPort = 0;
+  let adminToken: Secret<string> | null = null;
+  const url = (): string => `https://127.0.0.1:${String(controlPort)}`;
+  let writing: Promise<void> = Promise.resolve();
+  const changed = (): void => {
+    const status = { controlUrl: url(), pid: process.pid, version: options.version, startedAt, ports, processes: running.map((child) => child.state) };
+    // without the file the service still works: a full disk must not end it
+    writing = writing.then(() => replaceFile(layout.status, Buffer.from(`${JSON.stringify(status, null, 2)}\n`), nodeFiles)).catch(() => undefined);
+  };
+  const begin = async (name: string, parameters: () => Record<string, unknown>, ready: (said: Readonly<Record<string, unknown>>) => void): Promise<void> => {
+    const entry = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+    const child = new Supervised({ name, entry, log: new LogFile(join(layout.logs, `${name}.log`)), parameters: () => Promise.resolve(parameters()), ready, changed });
+    running.push(child);
+    await child.start();
+  };
+  await begin('audit', () => auditParameters(started), () => undefined);
+  await begin('control', () => controlParameters(started, options, controlPort), (said) => {
+    controlPort = Number(said['port']);
+    if (typeof said['adminToken'] === 'string') adminToken = new Secret(said['adminToken']);
+  });
+  await begin('gateway', () => gatewayParameters(started, ports), (said) => {
+    ports = portsOf(said['ports']);
+  });
+  changed();
+  await writing;
+  // read through a function: the assignment above happens inside a callback
+  const token = ((): Secret<string> | null => adminToken)();
+  if (token && options.adminTokenFile !== undefined) await replaceFile(options.adminTokenFile, Buffer.from(`${token.reveal()}\n`));
+  return {
+    layout, controlUrl: url(), adminToken: token,
+    get ports() {
+      return ports;
+    },
+    get processes() {
+      return running.map((child) => child.state);
+    },
+    stop: async () => {
+      for (const child of running.toReversed()) await child.stop();
+      await writing;
+      await rm(layout.status, { force: true });
+      lock[Symbol.dispose]();
+    },
+  };
+}
+
+function auditParameters({ layout, appliance, keys, logSeed, secrets }: Started): Record<string, unknown> {
+  return { directory: layout.audit, origin: appliance.origin, socketPath: layout.auditSocket, seed: logSeed, bodyKey: keys['audit-body'], readerToken: secrets.reader };
+}
+
+function controlParameters({ layout, appliance, keys, custody, tls, secrets }: Started, options: ServiceOptions, port: number): Record<string, unknown> {
+  const { control } = appliance.listeners;
+  return {
+    dir: layout.dir, version: options.version, origin: appliance.origin, auditSocket: layout.auditSocket, controlSocket: layout.controlSocket,
+    controlSecret: secrets.control, readerToken: secrets.reader, custody, pepper: keys['scram-fake-salt'],
+    // the port it got the first time is kept over its restarts
+    listener: { host: control.host, port: port === 0 ? control.port : port },
+    tls: { key: tls.key, cert: tls.cert },
+    scanExclude: options.scanExclude ?? [],
+  };
+}
+
+function gatewayParameters({ layout, appliance, keys, tls, secrets }: Started, ports: Readonly<Record<string, number>>): Record<string, unknown> {
+  const { postgres } = appliance.listeners;
+  return {
+    dir: layout.dir, instance: 'gwy_main', auditSocket: layout.auditSocket, controlSocket: layout.controlSocket, controlSecret: secrets.control,
+    listeners: { postgres: { host: postgres.host, port: ports['postgres'] ?? postgres.port } },
+    tls: { key: tls.key, cert: tls.cert },
+    digestKey: keys['input-digest'],
+    pepper: keys['scram-fake-salt'],
+  };
+}
+
+function initialAppliance(config: ServeConfig): Appliance {
+  const name = config.name ?? 'postern';
+  const host = hostname().toLowerCase().replaceAll(/[^a-z0-9.-]/g, '-').replace(/^[.-]+/, '') || 'appliance';
+  return {
+    format: 'postern-appliance/1',
+    name,
+    // letters that no other installation on a machine of this name has
+    origin: `${host}/postern/${randomLetters(8)}`,
+    listeners: { postgres: { host: '127.0.0.1', port: 15_432 }, control: { host: '127.0.0.1', port: 8_443 } },
+    tls: null,
+    setUp: { state: 'done', at: new Date().toISOString() },
+  };
+}
+
+function randomLetters(count: number): string {
+  return Array.from(randomBytes(count), (byte) => String.fromCharCode(97 + (byte % 26))).join('');
+}
+
+async function custodyFor(layout: Layout, { config, credentialsDirectory }: ServiceOptions): Promise<Custody> {
+  const wanted = config.keyEncryption ?? { from: 'key-file', path: join(layout.keys, 'vault.key') };
+  switch (wanted.from) {
+    case 'key-file':
+      return wanted;
+    case 'systemd':
+      if (credentialsDirectory === undefined) throw fail('ERR_VAULT_LOCKED', { message: 'systemd gave no credentials.', hint: 'Start it as a systemd unit with LoadCredentialEncrypted=.' });
+      return { from: 'systemd', directory: credentialsDirectory, name: wanted.name };
+    case 'passphrase-file': {
+      const passphrase = (await readFile(wanted.path, 'utf8')).replace(/\r?\n$/, '');
+      return { from: 'passphrase', passphrase, saltFile: join(layout.keys, 'vault.salt') };
+    }
+  }
+}
+
+async function tlsOf(layout: Layout, appliance: Appliance, config: ServeConfig): Promise<ServerTls> {
+  if (appliance.tls === null) return ensureServerTls(layout.tls, [...serverNames(hostname()), ...(config.tlsNames ?? [])]);
+  const { key, certificate, authority } = appliance.tls;
+  const [keyText, cert, ca] = await Promise.all([readFile(key, 'utf8'), readFile(certificate, 'utf8'), readFile(authority, 'utf8')]);
+  return { key: keyText, cert, ca };
+}
+
+/** The log's signing key: 32 bytes in base64, 0400, made once. */
+async function seedOf(path: string): Promise<string> {
+  try {
+    const text = (await readFile(path, 'utf8')).trim();
+    if (Buffer.from(text, 'base64').length !== 32) throw fail('ERR_INTERNAL', { message: `${path} is no log key.`, hint: 'Restore it from the backup: without it the log cannot go on.' });
+    return text;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+  const seed = randomBytes(32).toString('base64');
+  await replaceFile(path, Buffer.from(`${seed}\n`), nodeFiles, 0o400);
+  return seed;
+}
+
+function lockDirectory(layout: Layout): Disposable {
+  try {
+    return lockWriter(layout.lock);
+  } catch (error) {
+    throw fail('ERR_CONFLICT', { message: `Another service is running on ${layout.dir}.`, hint: 'See `postern status`; stop it first, or use another --data directory.', cause: error });
+  }
+}
+
+/** A directory for sockets that is ours alone: in a shared temporary directory somebody could have made it before. */
+async function prepareRun(run: string): Promise<void> {
+  await mkdir(run, { recursive: true, mode: 0o700 });
+  const { mode, uid } = await lstat(run);
+  const ours = process.getuid === undefined || uid === process.getuid();
+  if (!ours || (mode & 0o170_000) !== 0o040_000 || (mode & 0o077) !== 0) throw fail('ERR_INTERNAL', { message: `${run} is not a private directory of this user.`, hint: 'Remove it.' });
+}
+
+function portsOf(said: unknown): Record<string, number> {
+  if (typeof said !== 'object' || said === null) return {};
+  return Object.fromEntries(Object.entries(said).filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
+}
+
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  // entries that are undefined are gone
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
