@@ -11,6 +11,15 @@ export interface Catalogue {
   relations(schema: string | null, name: string): readonly Relation[];
   /** true when a function of this name exists outside pg_catalog: its effect cannot be proven */
   isUserFunction(name: string): boolean;
+  /** the schemas, outside pg_catalog, that hold a function of this name; `?` stands for them when absent */
+  functionSchemas?(name: string): readonly string[];
+  /**
+   * The stored columns behind a result column with this origin: its own name, the same column of inheritance parents, and
+   * what a view computes it from. Null when unknown. Absent: views are taken for tables.
+   */
+  baseColumns?(tableOid: number, attribute: number): readonly ColumnName[] | null;
+  /** the same for a column by name */
+  stored?(column: ColumnName): readonly ColumnName[] | null;
   /** true when an operator or cast defined by users exists: then no statement is a proven read */
   readonly hasUserOperators: boolean;
 }

@@ -1,0 +1,152 @@
+import type { Facts, Span } from '../../contract/operation.ts';
+import type { Operation } from '../../pipeline/engine.ts';
+import { Cursor } from './frames.ts';
+import type { Portal, Prepared } from './relay-steps.ts';
+import type { Statement } from './statement.ts';
+
+/** One Query message as an operation. */
+export class QueryOperation implements Operation {
+  readonly by = 'client';
+  readonly facts: Facts;
+  readonly exact: readonly Uint8Array[];
+  readonly #statement: Statement;
+  readonly #sql: Buffer;
+
+  /** `facts`: of the prepared statement, when `statement` is EXECUTE */
+  constructor(statement: Statement, facts: Facts, frame: Buffer) {
+    this.facts = facts;
+    this.exact = [frame];
+    this.#statement = statement;
+    this.#sql = frame;
+  }
+
+  shown(): readonly Span[] {
+    const spans = this.#statement.spans(this.#sql.toString('utf8', 5, this.#sql.length - 1));
+    return this.facts === this.#statement.facts ? spans : [...spans, ...preparedNote(this.facts)];
+  }
+}
+
+/** A Parse message: planning runs immutable functions, so it is decided, too. */
+export class ParseOperation implements Operation {
+  readonly by = 'client';
+  readonly facts: Facts;
+  readonly exact: readonly Uint8Array[];
+  readonly #statement: Statement;
+  readonly #sql: Buffer;
+
+  constructor(statement: Statement, facts: Facts, given: { frame: Buffer; sql: Buffer }) {
+    this.facts = facts;
+    this.exact = [given.frame];
+    this.#statement = statement;
+    this.#sql = given.sql;
+  }
+
+  shown(): readonly Span[] {
+    return this.#statement.spans(this.#sql.toString('utf8'));
+  }
+}
+
+/** One Execute of a portal: what counts is the statement and the values that were bound. */
+export class ExecuteOperation implements Operation {
+  readonly by = 'client';
+  readonly facts: Facts;
+  readonly exact: readonly Uint8Array[];
+  readonly #portal: Portal;
+
+  constructor(portal: Portal, facts: Facts, frame: Buffer) {
+    this.facts = facts;
+    this.exact = [frame];
+    this.#portal = portal;
+  }
+
+  shown(): readonly Span[] {
+    const { prepared, values } = this.#portal;
+    const spans = spansOf(prepared);
+    const binds = shownBinds(values, prepared.types);
+    const noted = this.facts === prepared.statement.facts ? spans : [...spans, ...preparedNote(this.facts)];
+    return binds.length === 0 ? noted : [...noted, ...binds];
+  }
+}
+
+function spansOf(prepared: Prepared): readonly Span[] {
+  prepared.spans ??= prepared.statement.spans(prepared.sql.toString('utf8'));
+  return prepared.spans;
+}
+
+function preparedNote(facts: Facts): readonly Span[] {
+  return [{ kind: 'text', text: ` /* prepared: ${facts.template.replaceAll('*/', '* /')} */` }];
+}
+
+/** A comment that lists the bound values as value spans; `values` begins at Bind's parameter formats. */
+export function shownBinds(values: Buffer, types: readonly number[]): readonly Span[] {
+  const cursor = new Cursor(values, 0, values.length, 'Bind');
+  const formats: number[] = [];
+  for (let left = cursor.int16() & 0xffff; left > 0; left--) formats.push(cursor.int16());
+  const count = cursor.int16() & 0xffff;
+  if (count === 0) return [];
+  const spans: Span[] = [];
+  for (let index = 0; index < count; index++) {
+    spans.push({ kind: 'text', text: `${index === 0 ? ' /* ' : ', '}$${String(index + 1)} = ` });
+    const length = cursor.int32();
+    if (length === -1) spans.push({ kind: 'text', text: 'NULL' });
+    else {
+      const bytes = cursor.bytes(length);
+      const binary = (formats.length === 1 ? formats[0] : formats[index]) === 1;
+      spans.push({ kind: 'value', text: binary ? shownBinary(bytes, types[index] ?? 0) : bytes.toString('utf8') });
+    }
+  }
+  spans.push({ kind: 'text', text: ' */' });
+  return spans;
+}
+
+const decoders = new Map<number, { length: number | null; decode: (bytes: Buffer) => string }>([
+  [16, { length: 1, decode: (bytes) => (bytes[0] === 0 ? 'false' : 'true') }],
+  [20, { length: 8, decode: (bytes) => String(bytes.readBigInt64BE(0)) }],
+  [21, { length: 2, decode: (bytes) => String(bytes.readInt16BE(0)) }],
+  [23, { length: 4, decode: (bytes) => String(bytes.readInt32BE(0)) }],
+  [26, { length: 4, decode: (bytes) => String(bytes.readUInt32BE(0)) }],
+  [700, { length: 4, decode: (bytes) => plainNumber(bytes.readFloatBE(0)) }],
+  [701, { length: 8, decode: (bytes) => plainNumber(bytes.readDoubleBE(0)) }],
+  [1700, { length: null, decode: numeric }],
+  [2950, { length: 16, decode: (bytes) => bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') }],
+  [3802, { length: null, decode: (bytes) => bytes.toString('utf8', 1) }],
+  // "char", name, text, json, xml, bpchar, varchar
+  ...[18, 19, 25, 114, 142, 1042, 1043].map((oid): [number, { length: null; decode: (bytes: Buffer) => string }] => [oid, { length: null, decode: (bytes) => bytes.toString('utf8') }]),
+]);
+
+/** A binary value as text. What we can't read is never shown: its bytes could be card data the detector can't see. */
+export function shownBinary(bytes: Buffer, type: number): string {
+  const decoder = decoders.get(type);
+  const hidden = `<binary, ${String(bytes.length)} bytes>`;
+  if (decoder === undefined || (decoder.length !== null && decoder.length !== bytes.length)) return hidden;
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return hidden;
+  }
+}
+
+/** A card number in a float must not hide behind an exponent. */
+function plainNumber(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 1e21 ? BigInt(value).toString() : String(value);
+}
+
+/** numeric: int16 digits, int16 weight, uint16 sign, int16 scale, digits × int16 in base 10000 */
+function numeric(bytes: Buffer): string {
+  const cursor = new Cursor(bytes, 0, bytes.length, 'numeric');
+  const count = cursor.int16();
+  const weight = cursor.int16();
+  const sign = cursor.int16() & 0xffff;
+  const scale = cursor.int16();
+  if (sign !== 0 && sign !== 0x4000) return sign === 0xc000 ? 'NaN' : 'Infinity';
+  let whole = '';
+  let fraction = '';
+  for (let index = 0; index < Math.max(count, Math.min(weight + 1, 64)); index++) {
+    const digits = index < count ? String(cursor.int16()).padStart(4, '0') : '0000';
+    if (index <= weight) whole += digits;
+    else fraction += digits;
+  }
+  if (weight < -1) fraction = '0000'.repeat(Math.min(-1 - weight, 64)) + fraction;
+  const plain = whole.replace(/^0+(?=\d)/, '') || '0';
+  return `${sign === 0x4000 ? '-' : ''}${plain}${scale > 0 ? `.${fraction.padEnd(scale, '0').slice(0, scale)}` : ''}`;
+}

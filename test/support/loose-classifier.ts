@@ -1,0 +1,42 @@
+import type { Effect } from '../../proxy/contract/operation.ts';
+import type { Catalogue, Classified, Classifier, Statement } from '../../proxy/engines/postgres/statement.ts';
+
+/** Classifies by the first word: enough for tests of the engine, never for a product. */
+export function looseClassifier(catalogue: Catalogue): Classifier {
+  const known = new Map<string, Statement>();
+  const classify = (sql: Uint8Array): Classified => {
+    const text = Buffer.from(sql).toString('utf8');
+    if (/^\s*copy\b/i.test(text)) return { code: 'ERR_FEATURE_REFUSED', kind: 'copy', message: 'COPY is refused.' };
+    if (text.includes('unparseable')) return { code: 'ERR_STATEMENT_UNPARSEABLE', kind: 'syntax', message: 'syntax error' };
+    let statement = known.get(text);
+    if (statement === undefined) known.set(text, (statement = statementOf(text, classify)));
+    return statement;
+  };
+  void catalogue;
+  return { classify: (sql) => (Buffer.from(sql).includes('/*slow*/') ? new Promise((resolve) => setTimeout(() => { resolve(classify(sql)); }, 5)) : classify(sql)) };
+}
+
+function statementOf(text: string, classify: (sql: Uint8Array) => Classified): Statement {
+  const kind = /^\s*([a-z]+)/i.exec(text)?.[1]?.toLowerCase() ?? '';
+  const effect: Effect = kind === 'select' || kind === 'values' ? 'read' : ['begin', 'commit', 'rollback', 'set', 'prepare'].includes(kind) ? 'none' : 'write';
+  const prepares = /^\s*prepare\s+(\w+)\s+as\s+(.*)$/is.exec(text);
+  const inner = prepares?.[2] === undefined ? null : classify(Buffer.from(prepares[2]));
+  return {
+    facts: { acts: [], effect, template: text, context: { kind, statements: 1, has_where: false, tables: [], columns: [], functions: [], has_limit: false } },
+    prepares: prepares?.[1] !== undefined && inner !== null && 'facts' in inner ? { name: prepares[1].toLowerCase(), statement: inner } : null,
+    executes: /^\s*execute\s+(\w+)/i.exec(text)?.[1]?.toLowerCase() ?? null,
+    deallocates: /^\s*(?:deallocate\s+(?:all\b)|discard\s+all)/i.test(text) ? '*' : (/^\s*deallocate\s+(\w+)/i.exec(text)?.[1]?.toLowerCase() ?? null),
+    altersCatalogue: ['create', 'alter', 'drop'].includes(kind),
+    reads: () => null,
+    spans: (sql) => [{ kind: 'text', text: sql }],
+  };
+}
+
+/** A catalogue that knows the user tables of a database by OID. */
+export async function looseCatalogue(query: (sql: string) => Promise<readonly (readonly (string | null)[])[]>): Promise<Catalogue> {
+  const rows = await query(
+    "select c.oid, n.nspname, c.relname, a.attnum, a.attname from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid where a.attnum > 0 and c.relkind in ('r','v','m','p')",
+  );
+  const columns = new Map(rows.map(([oid, schema, table, attribute, column]) => [`${String(oid)}.${String(attribute)}`, { schema: schema ?? '', table: table ?? '', column: column ?? '' }]));
+  return { epoch: columns.size, origin: (oid, attribute) => columns.get(`${String(oid)}.${String(attribute)}`) ?? null, relations: () => [], isUserFunction: () => false, hasUserOperators: false };
+}
