@@ -1,0 +1,156 @@
+import { readFile, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { Client } from '../cli/client.ts';
+import type { Io } from '../cli/output.ts';
+import { fail } from '../contract/errors.ts';
+import { reasonOf } from '../lib/errors.ts';
+import { Secret } from '../lib/secret.ts';
+import { startService, type Service } from '../processes/supervisor.ts';
+import { replaceFile } from '../store/files.ts';
+import { configure, demoPrincipals, demoResource, tokens } from './configure.ts';
+import { findTool, toolCache } from './debian-package.ts';
+import { removeCluster, startPostgres, type EmbeddedPostgres } from './embedded-postgres.ts';
+import { paymentsDatabase, paymentsRole, seedPayments } from './payments-schema.ts';
+import { demoPasswords } from './secrets.ts';
+import { psqlCommand, steps, stepsText, type DemoPlace } from './steps.ts';
+
+export interface DemoOptions {
+  readonly dataDir: string;
+  readonly json: boolean;
+  readonly reset: boolean;
+  /** false: nothing is fetched */
+  readonly install: boolean;
+  readonly version: string;
+  readonly io: Io;
+  /** PostgreSQL on this port, control API, target and the resource's own port on the next three; 0: free ports */
+  readonly portBase?: number;
+}
+
+interface Ports {
+  readonly postgres: number;
+  readonly control: number;
+  readonly target: number | undefined;
+  readonly resource: number;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+const DemoFile = z.object({ principals: z.record(z.string(), z.object({ token: z.string() })) });
+
+/** Everything on one machine until Ctrl-C. Gives the exit code. */
+export async function runDemo(options: DemoOptions): Promise<0 | 1> {
+  const { io, dataDir, json } = options;
+  const startedAt = Date.now();
+  const progress = (line: string): void => {
+    io.err(`  ${((Date.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}\n`);
+  };
+  const stopped = stopSignal();
+  if (options.reset) await reset(dataDir, progress);
+  const running: { stop: () => Promise<void> }[] = [];
+  try {
+    const place = await start(options, { progress, running });
+    if (json) io.out(`${JSON.stringify({ ready: true, demo: join(dataDir, 'demo.json'), steps: steps(place) })}\n`);
+    else io.out(`${stepsText(place)}\nAddresses, tokens and the direct connection stand in ${join(dataDir, 'demo.json')}. Ctrl-C stops everything; the data stays (--reset begins anew).\n`);
+    await stopped;
+    io.err('\nStopping.\n');
+    return 0;
+  } finally {
+    for (const part of running.toReversed()) await part.stop().catch((error: unknown) => { io.err(`${reasonOf(error)}\n`); });
+  }
+}
+
+async function start(options: DemoOptions, { progress, running }: { progress: (line: string) => void; running: { stop: () => Promise<void> }[] }): Promise<DemoPlace> {
+  const { dataDir } = options;
+  const ports = portsOf(options.portBase);
+  const psql = await findTool('psql', ['postgresql-client-15'], { cacheDir: toolCache(root, homedir()), mayFetch: options.install, path: process.env['PATH'] ?? '', progress });
+  const service = await startService({
+    dir: dataDir,
+    version: options.version,
+    config: { name: 'demo', listeners: { postgres: { host: '127.0.0.1', port: ports.postgres }, control: { host: '127.0.0.1', port: ports.control } } },
+    adminTokenFile: join(dataDir, 'admin.token'),
+  });
+  running.push(service);
+  progress(`the service is up: audit, control, gateway (data in ${dataDir})`);
+  const target = await startTarget(dataDir, ports.target, progress);
+  running.push(target.server);
+  const { client, verifierKey } = await clientOf(service);
+  await configure(client, { host: target.server.host, port: target.server.port, database: paymentsDatabase, account: paymentsRole, password: target.app, listenPort: ports.resource });
+  progress('principals, resource, policies (PCI DSS starter set) and masking rules are in force');
+  const place: DemoPlace = { root, cwd: process.cwd(), dataDir, psql: psql.path, port: service.ports['postgres'] ?? ports.postgres, verifierKey };
+  await writeDemoFiles(place, { service, client, target, listenPort: ports.resource });
+  return place;
+}
+
+async function startTarget(dataDir: string, port: number | undefined, progress: (line: string) => void): Promise<{ server: EmbeddedPostgres; app: Secret<string> }> {
+  const passwords = await demoPasswords(dataDir);
+  const server = await startPostgres({ dir: clusterOf(dataDir), password: passwords.superuser, progress, ...(port === undefined ? {} : { port }) });
+  await seedPayments({ host: server.host, port: server.port, superuser: server.superuser, password: server.password, appPassword: passwords.app, progress });
+  return { server, app: passwords.app };
+}
+
+async function clientOf(service: Service): Promise<{ client: Client; verifierKey: string }> {
+  const [ca, token] = await Promise.all([readFile(join(service.layout.tls, 'ca.crt'), 'utf8'), readFile(join(service.layout.dir, 'admin.token'), 'utf8')]);
+  const client = new Client({ url: service.controlUrl, ca, token: new Secret(token.trim()) });
+  const { key: verifierKey } = await client.call('auditCheckpoint', {});
+  return { client, verifierKey };
+}
+
+/** `demo.json` for programs, `demo.pgpass` for psql: both 0600. */
+async function writeDemoFiles(place: DemoPlace, given: { service: Service; client: Client; target: { server: EmbeddedPostgres; app: Secret<string> }; listenPort: number }): Promise<void> {
+  const { dataDir, port } = place;
+  const { service, target, listenPort } = given;
+  const path = join(dataDir, 'demo.json');
+  const minted = await tokens(given.client, await knownTokens(path));
+  const demo = {
+    console: { url: service.controlUrl, caFile: join(service.layout.tls, 'ca.crt') },
+    principals: Object.fromEntries(demoPrincipals.map(({ name }) => [name, { token: minted[name] }])),
+    resources: {
+      [demoResource]: { protocol: 'postgres', host: '127.0.0.1', port: listenPort, database: paymentsDatabase, sharedPort: port, command: psqlCommand(place, demoPrincipals[0].name) },
+    },
+    direct: {
+      [demoResource]: { protocol: 'postgres', host: target.server.host, port: target.server.port, database: paymentsDatabase, user: paymentsRole, password: target.app.reveal() },
+    },
+  };
+  await replaceFile(path, Buffer.from(`${JSON.stringify(demo, null, 2)}\n`));
+  const lines = Object.entries(minted).flatMap(([name, token]) => [port, listenPort].map((each) => `127.0.0.1:${String(each)}:*:${name}:${token}\n`));
+  await replaceFile(join(dataDir, 'demo.pgpass'), Buffer.from(lines.join('')));
+}
+
+async function knownTokens(path: string): Promise<Record<string, string>> {
+  try {
+    const { principals } = DemoFile.parse(JSON.parse(await readFile(path, 'utf8')));
+    return Object.fromEntries(Object.entries(principals).map(([name, { token }]) => [name, token]));
+  } catch {
+    return {};
+  }
+}
+
+/** Beside the data directory: the server's own account may not enter that one. */
+function clusterOf(dataDir: string): string {
+  return `${dataDir}-cluster`;
+}
+
+async function reset(dataDir: string, progress: (line: string) => void): Promise<void> {
+  progress(`removing ${dataDir} and the demo database`);
+  removeCluster(clusterOf(dataDir));
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+function portsOf(base: number | undefined): Ports {
+  if (base === undefined) return { postgres: 15_432, control: 8_443, target: 15_433, resource: 15_434 };
+  if (base > 65_532 || base < 1024) throw fail('ERR_INVALID_INPUT', { message: '--port-base takes a port from 1024 to 65532.' });
+  return { postgres: base, control: base + 1, target: base + 2, resource: base + 3 };
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,75 @@
+import { relative } from 'node:path';
+
+export interface DemoPlace {
+  /** the checkout */
+  readonly root: string;
+  readonly cwd: string;
+  readonly dataDir: string;
+  readonly psql: string;
+  readonly port: number;
+  readonly verifierKey: string;
+}
+
+export interface Step {
+  readonly title: string;
+  /** one line for a shell, complete in itself */
+  readonly command: string;
+  readonly expect: string;
+}
+
+const plain = /^[A-Za-z0-9_./:=@,+-]+$/;
+
+/** A word for a POSIX shell. */
+export function quoted(word: string): string {
+  return plain.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+export function psqlCommand(place: DemoPlace, principal: string): string {
+  const connection = `host=127.0.0.1 port=${String(place.port)} user=${principal} dbname=payments sslmode=verify-full sslrootcert=${place.dataDir}/tls/ca.crt passfile=${place.dataDir}/demo.pgpass`;
+  return `${quoted(place.psql)} ${quoted(connection)}`;
+}
+
+export function posternCommand({ root, cwd, dataDir }: DemoPlace): string {
+  const script = relative(cwd, `${root}/build/postern.js`);
+  return `node ${quoted(script.startsWith('..') ? `${root}/build/postern.js` : script)} --data ${quoted(dataDir)}`;
+}
+
+/** What a newcomer tries first. */
+export function steps(place: DemoPlace): readonly Step[] {
+  const psql = psqlCommand(place, 'ci-runner');
+  const postern = posternCommand(place);
+  const copy = quoted(`${place.dataDir}-tampered`);
+  const save = quoted(`${place.dataDir}/demo.checkpoint`);
+  return [
+    {
+      title: 'A masked select, with an ordinary psql and a token instead of the database password',
+      command: `${psql} -c 'select holder, brand, pan, cvv from cards order by id limit 5'`,
+      expect: 'card numbers as first 6 + last 4, no CVV',
+    },
+    { title: 'A refused statement; the session would live on', command: `${psql} -c 'drop table orders'`, expect: 'ERROR 42501 with the reason' },
+    {
+      title: 'Why was it refused?',
+      command: `${postern} policy explain --principal ci-runner --resource payments --statement 'drop table orders'`,
+      expect: 'each act, and the policies that were asked',
+    },
+    { title: 'What happened in that session?', command: `${postern} sessions replay last`, expect: 'the commands and the masked results, as they went to the client' },
+    {
+      title: 'Is the log whole? Keep a checkpoint, then verify against it',
+      command: `${postern} audit checkpoint > ${save} && ${postern} audit verify --checkpoint ${save} --key ${quoted(place.verifierKey)}`,
+      expect: 'every record, every proof, and the signature hold',
+    },
+    {
+      title: 'Tamper with a copy of the log and verify again',
+      command:
+        `rm -rf ${copy} && cp -r ${quoted(`${place.dataDir}/audit`)} ${copy} && f=$(find ${copy}/tile/entries -type f | head -n 1) && ` +
+        `printf X | dd of="$f" bs=1 seek=300 conv=notrunc status=none && ${postern} audit verify --dir ${copy} --checkpoint ${save} --key ${quoted(place.verifierKey)}`,
+      expect: 'refused, and the first bad record is named',
+    },
+  ];
+}
+
+export function stepsText(place: DemoPlace): string {
+  const lines = ['', 'Try these, in another terminal:', ''];
+  for (const [index, { title, command, expect }] of steps(place).entries()) lines.push(`${String(index + 1)}. ${title}`, '', `   ${command}`, '', `   → ${expect}`, '');
+  return lines.join('\n');
+}
