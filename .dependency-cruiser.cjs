@@ -15,10 +15,11 @@ const table = {
   recording: { may: ['lib', 'contract', 'store', 'proof', 'ipc'], types: ['pipeline'] },
   pipeline: { may: ['lib', 'contract', 'proof'] },
   control: { may: ['lib', 'contract', 'proof', 'store', 'ipc', 'identity', 'policy', 'masking', 'vault', 'audit', 'recording'], types: ['pipeline'] },
-  cli: { may: ['lib', 'contract', 'proof'] },
+  // verifying a log and checking policies need no service; `serve` and `demo` are started from here
+  cli: { may: ['lib', 'contract', 'proof', 'audit', 'policy', 'processes', 'demo'] },
 };
 
-const tests = '[.]test[.]ts$|/fake[.]ts$';
+const tests = '[.]test[.]ts$|[/.]fake[.]ts$';
 const folder = (name) => `^proxy/${name}/`;
 
 const walls = Object.entries(table).flatMap(([name, { may = [], types = [] }]) => {
@@ -69,6 +70,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^(proxy|main|renderer|build)/', pathNot: ['^proxy/pipeline/', tests] },
       to: { path: '^proxy/pipeline/permit[.]ts$' },
+    },
+    {
+      name: 'positions-come-from-the-log',
+      comment: 'a change of state needs a position of the log; only who talks to the log makes one',
+      severity: 'error',
+      from: { path: '^(proxy|main|renderer|build)/', pathNot: ['^proxy/(audit|processes|store)/', tests] },
+      to: { path: '^proxy/store/position[.]ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'pure',

@@ -57,7 +57,7 @@ export class AuditClient {
   readonly #listeners = new Set<(durable: number | null) => void>();
   readonly #stopped = new AbortController();
   #lossTimer: NodeJS.Timeout | null = null;
-  #welcomed = Promise.withResolvers<void>();
+  #welcomed: PromiseWithResolvers<null> = Promise.withResolvers();
 
   constructor(options: AuditClientOptions) {
     this.#options = options;
@@ -240,7 +240,7 @@ export class AuditClient {
 
   #disconnected(): void {
     this.#channel = null;
-    this.#welcomed = Promise.withResolvers<void>();
+    this.#welcomed = Promise.withResolvers();
     if (this.#condition === 'lost' || this.#stopped.signal.aborted) return;
     this.#lossTimer ??= setTimeout(() => {
       this.#lossTimer = null;
@@ -282,7 +282,7 @@ export class AuditClient {
       this.#lose();
       return;
     }
-    this.#welcomed.resolve();
+    this.#welcomed.resolve(null);
     this.#flush();
   }
 }

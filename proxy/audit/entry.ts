@@ -121,19 +121,23 @@ function readEntry(bytes: Buffer, start: number): EntryFields | null {
   const idEnd = start + 12 + bytes.readUInt8(start + 11);
   if (idEnd + 4 > end) return null;
   const sessionEnd = idEnd + 1 + bytes.readUInt8(idEnd);
-  if (sessionEnd + 3 > end) return null;
-  const headerLength = bytes.readUInt16BE(sessionEnd);
+  const headerLength = headerLengthAt(bytes, sessionEnd, end);
   const ticket = bytes.readUIntBE(start + 4, 6);
-  if (sessionEnd + 3 + headerLength !== end || bytes[sessionEnd + 2] !== 0 || headerLength < 2 || ticket < 1) return null;
-  // canonical JSON of an object, at least by its ends
-  if (bytes[end - headerLength] !== 0x7b || bytes[end - 1] !== 0x7d) return null;
+  if (headerLength === null || ticket < 1) return null;
   const fields = { ticket, hasBody: (code & bodyFlag) !== 0, headerLength, end };
   const kind = code & ~bodyFlag;
-  if (kind === 0) return idEnd === start + 12 && sessionEnd === idEnd + 1 ? { ...fields, phase: null } : null;
+  if (kind === 0) return sessionEnd === start + 13 ? { ...fields, phase: null } : null;
   if (kind > 4) return null;
   const id = bytes.toString('utf8', start + 12, idEnd);
   const session = bytes.toString('utf8', idEnd + 1, sessionEnd);
   return { ...fields, phase: { kind: kind % 2 === 1 ? 'open' : 'close', scope: kind < 3 ? 'session' : 'operation', id, session } };
+}
+
+/** Null unless a header that looks like a JSON object fills the rest of the entry. */
+function headerLengthAt(bytes: Buffer, at: number, end: number): number | null {
+  const start = at + 3;
+  if (start + 2 > end || bytes[at + 2] !== 0 || bytes.readUInt16BE(at) !== end - start) return null;
+  return bytes[start] === 0x7b && bytes[end - 1] === 0x7d ? end - start : null;
 }
 
 /** Bodies stand in the order of the entries that announce them, each with its entry's ordinal. */

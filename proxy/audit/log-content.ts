@@ -85,17 +85,7 @@ export class LogContent {
     const published = this.#published;
     yield* this.#directory.entries({ from: range.from, to: Math.min(range.to, published), size: published }, withBodies ? this.#unseal : undefined);
     for (const batch of tail) {
-      if (batch.firstIndex >= range.to || batch.firstIndex + batch.count <= range.from) continue;
-      const bodies = withBodies && batch.sealed.length > 0 ? parseBodies(this.#unseal(batch.firstIndex, batch.sealed)) : [];
-      const texts = new Map(bodies.map(({ ordinal, text }) => [ordinal, text]));
-      let ordinal = 0;
-      for (const chunk of batch.chunks) {
-        for (let at = 0; at < chunk.count; at++, ordinal++) {
-          const index = batch.firstIndex + ordinal;
-          const body = texts.get(ordinal);
-          if (index >= range.from && index < range.to) yield { index, header: headerOf(chunk, at).toString(), ...(body !== undefined && { body }) };
-        }
-      }
+      if (batch.firstIndex < range.to && batch.firstIndex + batch.count > range.from) yield* this.#entriesOf(batch, range, withBodies);
     }
   }
 
@@ -107,6 +97,18 @@ export class LogContent {
   /** Throws ERR_NOT_FOUND outside the checkpoint. */
   async consistency(oldSize: number, size: number): Promise<Uint8Array[]> {
     return await this.#proof(size, () => proveConsistency(oldSize, size, this.#nodes(size), sha256));
+  }
+
+  *#entriesOf(batch: HashedBatch, range: { from: number; to: number }, withBodies: boolean): Generator<LogEntry> {
+    const bodies = withBodies && batch.sealed.length > 0 ? parseBodies(this.#unseal(batch.firstIndex, batch.sealed)) : [];
+    const texts = new Map(bodies.map(({ ordinal, text }) => [batch.firstIndex + ordinal, text]));
+    let index = batch.firstIndex;
+    for (const chunk of batch.chunks) {
+      for (let at = 0; at < chunk.count; at++, index++) {
+        const body = texts.get(index);
+        if (index >= range.from && index < range.to) yield { index, header: headerOf(chunk, at).toString(), ...(body !== undefined && { body }) };
+      }
+    }
   }
 
   #nodes(size: number): ReturnType<typeof nodesFromTiles> {

@@ -364,7 +364,10 @@ export class AuditLog {
 
   /** On a full disk the entries stay safe in the journal, and this is tried again from what is on disk. */
   async #afterFailedMaterialize(error: unknown): Promise<void> {
-    if (!isDiskFull(error)) return this.#lose(reasonOf(error));
+    if (!isDiskFull(error)) {
+      this.#lose(reasonOf(error));
+      return;
+    }
     try {
       if (this.#condition === 'open') await this.#fill(reasonOf(error));
       const state = { size: this.#content.published, bodies: this.#content.publishedBodies };

@@ -93,7 +93,7 @@ export function addressOf(route: AnyRoute, input: Readonly<Record<string, unknow
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function unreachable(error: Error, url: string): AppError {

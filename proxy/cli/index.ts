@@ -1,6 +1,5 @@
 import { Command, CommanderError } from 'commander';
 import { asAppError } from '../contract/errors.ts';
-import { AppError } from '../lib/errors.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addPolicyCommands } from './commands/policies.ts';
 import { addMaskingCommands, addResourceCommands } from './commands/resources.ts';
@@ -27,7 +26,7 @@ export async function runCli(argv: readonly string[], io: Io, environment: Envir
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const fault = error instanceof AppError ? error : asAppError(error);
+    const fault = asAppError(error);
     io.err(errorText(fault));
     if (fault.code === 'ERR_INTERNAL' && fault.detail !== undefined) io.err(`${fault.detail}\n`);
     return fault.code === 'ERR_INVALID_INPUT' ? 2 : 1;

@@ -2,8 +2,8 @@ import { AppError } from '../lib/errors.ts';
 
 /** Where a command reads and writes; the tests give their own. */
 export interface Io {
-  out(text: string): void;
-  err(text: string): void;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
   readonly stdin: NodeJS.ReadStream;
   readonly isTerminal: boolean;
 }

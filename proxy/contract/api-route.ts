@@ -68,14 +68,23 @@ export function pathParameters(path: string): string[] {
 
 /** Faults of a route that types cannot see, or that a cast has hidden. Empty: it may be registered. */
 export function routeFaults(candidate: AnyRoute): string[] {
-  const faults: string[] = [];
-  const writes = candidate.method !== 'GET' && !(candidate.method === 'POST' && candidate.pure === true);
-  if (writes && (candidate.event === null || candidate.event.length === 0)) faults.push('changes something without an audit event');
-  if (!writes && candidate.pure === true && candidate.event !== null) faults.push('is pure, yet names an event');
-  if (candidate.roles === 'public' && candidate.path !== '/v1/health') faults.push('is public');
-  if (candidate.roles !== 'public' && candidate.roles.length === 0) faults.push('has no role');
-  if (candidate.input.def.catchall?._zod.def.type !== 'never') faults.push('accepts unknown members');
-  const members = Object.keys(candidate.input.shape);
-  for (const parameter of pathParameters(candidate.path)) if (!members.includes(parameter)) faults.push(`has no input for {${parameter}}`);
-  return faults;
+  return [...eventFaults(candidate), ...roleFaults(candidate), ...inputFaults(candidate)];
+}
+
+function eventFaults({ method, pure, event }: AnyRoute): string[] {
+  const computes = method === 'POST' && pure === true;
+  if (method === 'GET') return [];
+  if (computes) return event === null ? [] : ['is pure, yet names an event'];
+  return event === null || event.length === 0 ? ['changes something without an audit event'] : [];
+}
+
+function roleFaults({ roles, path }: AnyRoute): string[] {
+  if (roles === 'public') return path === '/v1/health' ? [] : ['is public'];
+  return roles.length === 0 ? ['has no role'] : [];
+}
+
+function inputFaults({ input, path }: AnyRoute): string[] {
+  const members = Object.keys(input.shape);
+  const missing = pathParameters(path).filter((parameter) => !members.includes(parameter)).map((parameter) => `has no input for {${parameter}}`);
+  return input.def.catchall?._zod.def.type === 'never' ? missing : ['accepts unknown members', ...missing];
 }

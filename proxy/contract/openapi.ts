@@ -72,23 +72,26 @@ function operationOf(name: string, route: AnyRoute): Json {
     ...inPath.map((member) => ({ name: member, in: 'path', required: true, schema: properties[member] })),
     ...(inQuery ? others.map((member) => ({ name: member, in: 'query', required: required.includes(member), schema: properties[member] })) : []),
   ];
-  const body = {
-    ...input,
-    properties: Object.fromEntries(others.map((member) => [member, properties[member]])),
-    ...(required.length > 0 && { required: required.filter((member) => others.includes(String(member))) }),
-  };
+  const body = bodyOf(input, properties, others);
+  const hasBody = !inQuery && others.length > 0;
+  const media = route.stream ? 'application/jsonl' : 'application/json';
   return {
     operationId: name,
     summary: route.summary,
     ...(route.roles !== 'public' && { security: [{ token: [] }], 'x-roles': route.roles }),
     ...(route.event && { 'x-audit-events': route.event }),
     ...(parameters.length > 0 && { parameters }),
-    ...(!inQuery && others.length > 0 && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    ...(hasBody && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
     responses: {
-      200: { description: route.stream ? 'JSON lines.' : 'Done.', content: { [route.stream ? 'application/jsonl' : 'application/json']: { schema: schemaOf(route.output, 'output') } } },
+      200: { description: route.stream ? 'JSON lines.' : 'Done.', content: { [media]: { schema: schemaOf(route.output, 'output') } } },
       ...errorResponses(route),
     },
   };
+}
+
+function bodyOf(input: Json, properties: Json, members: readonly string[]): Json {
+  const required = Array.isArray(input['required']) ? input['required'].filter((member) => members.includes(String(member))) : [];
+  return { ...input, properties: Object.fromEntries(members.map((member) => [member, properties[member]])), required };
 }
 
 function errorResponses(route: AnyRoute): Json {

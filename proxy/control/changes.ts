@@ -12,9 +12,9 @@ export interface ChangesOptions {
   readonly clock: Clock;
   readonly state: Pick<State, 'check' | 'applyEvent'>;
   /** Brings the state up to the log; needed after a change whose event may or may not be in it. */
-  resync(): Promise<void>;
+  readonly resync: () => Promise<void>;
   /** after every change */
-  changed(): void;
+  readonly changed: () => void;
 }
 
 interface Who {

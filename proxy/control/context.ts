@@ -38,7 +38,7 @@ export interface Asking {
 
 /** Records one of the events that the route names, durably. */
 export interface Recording<C extends EventCode> {
-  record(code: C, fields: EventFields): Promise<LogPosition>;
+  readonly record: (code: C, fields: EventFields) => Promise<LogPosition>;
 }
 
 export interface Change {
@@ -54,7 +54,7 @@ export type Commit<C extends EventCode> = (code: C, change: Change) => Promise<v
 
 /** Changes of state: one at a time in the whole process, so that what was read is still true when it is changed. */
 export interface Changing<C extends EventCode> extends Recording<C> {
-  exclusive<T>(work: (commit: Commit<C>) => Promise<T>): Promise<T>;
+  readonly exclusive: <T>(work: (commit: Commit<C>) => Promise<T>) => Promise<T>;
 }
 
 type EventOf<K extends RouteName> = Api[K]['event'] extends readonly (infer C extends EventCode)[] ? C : never;
@@ -65,5 +65,5 @@ export type ContextOf<K extends RouteName> = Asking &
 type ResultOf<K extends RouteName> = K extends StreamName ? AsyncIterable<Output<K>> : Output<K>;
 
 /** One per route: a missing one, or one with a wrong result, does not compile. */
-export type Handlers = { readonly [K in RouteName]: (input: Parsed<K>, context: ContextOf<K>) => Promise<ResultOf<K>> };
+export type Handlers = { readonly [K in RouteName]: (input: Parsed<K>, context: ContextOf<K>) => Promise<ResultOf<K>> | ResultOf<K> };
 

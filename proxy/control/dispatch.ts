@@ -17,9 +17,9 @@ export interface Dispatching {
   readonly failures: Failures;
   readonly clock: Clock;
   /** Null when nobody has this token, or it is expired, revoked, or not for this address. */
-  authenticate(token: Secret<string>, address: string): ControlCaller | null;
+  readonly authenticate: (token: Secret<string>, address: string) => ControlCaller | null;
   /** a line for the operator; never sent to a caller */
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 export interface Call {
@@ -32,7 +32,7 @@ export interface Call {
 }
 
 /** What one handler looks like when its types are forgotten: the route table has checked them. */
-type AnyHandler = (input: unknown, context: unknown) => Promise<unknown>;
+type AnyHandler = (input: unknown, context: unknown) => unknown;
 
 const revocationCheckMs = 500;
 const maxStreams = 64;

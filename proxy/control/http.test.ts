@@ -34,6 +34,7 @@ function recordingHandlers(): Handlers {
       return input;
     },
   ]);
+  // the table has one entry for every route
   return Object.fromEntries(entries) as unknown as Handlers;
 }
 

@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:https';
-import type { TLSSocket } from 'node:tls';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { api, type RouteName } from '../contract/api.ts';
 import { pathParameters, routeFaults, type AnyRoute } from '../contract/api-route.ts';
@@ -56,7 +55,7 @@ export function createApiServer(app: Express, tls: ApiTls): Server {
   );
   server.maxConnections = maxConnections;
   server.maxHeadersCount = 64;
-  server.on('tlsClientError', (_error, socket: TLSSocket) => {
+  server.on('tlsClientError', (_error, socket) => {
     socket.destroy();
   });
   return server;
@@ -65,7 +64,7 @@ export function createApiServer(app: Express, tls: ApiTls): Server {
 /** Adds one route. Throws when the contract forbids it, for instance a change without an audit event. */
 export function register(app: Express, name: RouteName, route: AnyRoute, dispatching: Dispatching): void {
   const faults = routeFaults(route);
-  if (faults.length > 0) throw new Error(`route ${name} ${faults.join(', ')}`);
+  if (faults.length > 0) throw fail('ERR_INTERNAL', { message: `The route ${name} ${faults.join(', ')}.` });
   const path = route.path.replaceAll(/\{([a-zA-Z]+)\}/g, ':$1');
   const method = route.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
   app[method](path, async (request: Request, response: Response) => {
@@ -100,9 +99,10 @@ const parseJson = express.json({ limit: maxBodyBytes, strict: true, inflate: fal
 /** Only after authorization: nobody unknown makes us parse anything. */
 async function readBody(request: Request, response: Response): Promise<unknown> {
   await new Promise<void>((resolve, reject) => {
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- express makes its requests from Node's by their prototype
     parseJson(request, response, (error?: unknown) => {
       if (error === undefined) resolve();
-      else reject(error instanceof Error ? error : new Error(String(error)));
+      else reject(error instanceof Error ? error : fail('ERR_INVALID_INPUT', { message: 'The request could not be read.' }));
     });
   });
   return request.body ?? {};

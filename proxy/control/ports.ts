@@ -17,7 +17,7 @@ export interface ControlPorts {
   readonly recordings: Recordings;
   readonly health: Health;
   /** The detector over free text: card numbers to first 6 + last 4. */
-  mask(text: string): string;
+  readonly mask: (text: string) => string;
   readonly targets: Targets;
 }
 

@@ -12,7 +12,10 @@ import { dirname } from 'node:path';
 export class Channel {
   readonly #socket: Socket;
   readonly #maxFrameBytes: number;
-  #unread: Buffer = Buffer.alloc(0);
+  #unread: Buffer[] = [];
+  #unreadBytes = 0;
+  /** nothing can be done before this many bytes are there */
+  #wantedBytes = 4;
   #outgoing: Uint8Array[] = [];
   #flushing = false;
   onFrame: (payload: Buffer) => void = () => undefined;
@@ -53,18 +56,27 @@ export class Channel {
   }
 
   #read(chunk: Buffer): void {
-    let bytes = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
+    this.#unread.push(chunk);
+    this.#unreadBytes += chunk.length;
+    // joined once per frame, not once per chunk: a long frame must not cost the square of its length
+    if (this.#unreadBytes < this.#wantedBytes) return;
+    let bytes = this.#unread.length === 1 ? chunk : Buffer.concat(this.#unread);
+    this.#wantedBytes = 4;
     while (bytes.length >= 4) {
       const length = bytes.readUInt32BE(0);
       if (length > this.#maxFrameBytes) {
         this.#socket.destroy();
         return;
       }
-      if (bytes.length < 4 + length) break;
+      if (bytes.length < 4 + length) {
+        this.#wantedBytes = 4 + length;
+        break;
+      }
       this.onFrame(bytes.subarray(4, 4 + length));
       bytes = bytes.subarray(4 + length);
     }
-    this.#unread = bytes;
+    this.#unread = bytes.length === 0 ? [] : [bytes];
+    this.#unreadBytes = bytes.length;
   }
 }
 

@@ -238,15 +238,16 @@ const lastRetryMs = 1_000;
 export function lastingRpc(options: LastingRpcOptions): LastingRpc {
   let peer: RpcPeer | null = null;
   const stopped = new AbortController();
+  const isStopped = (): boolean => stopped.signal.aborted;
   const run = async (): Promise<void> => {
     let waitMs = firstRetryMs;
-    while (!stopped.signal.aborted) {
+    while (!isStopped()) {
       try {
         const connected = await connectRpc(options.path, options.secret, options.name, options.handlers);
         peer = connected;
         waitMs = firstRetryMs;
         options.onConnect?.(connected);
-        if (stopped.signal.aborted) connected.close();
+        if (isStopped()) connected.close();
         await aborted(connected.closed);
         peer = null;
         options.onLost?.();

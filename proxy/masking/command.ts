@@ -87,9 +87,10 @@ function spelledEnd(digits: Digits, from: number): number {
 
 /** Null when there are too many. */
 function digitsOf(spans: readonly Span[], shown: readonly string[]): Digits | null {
-  const values = new Uint8Array(maxDigits);
-  const owners = new Uint32Array(maxDigits);
-  const groups = new Uint8Array(maxDigits);
+  let length = 0;
+  for (const [index, span] of spans.entries()) if (span.kind === 'value') length += shown[index]?.length ?? 0;
+  const room = Math.min(length, maxDigits);
+  const [values, owners, groups] = [new Uint8Array(room), new Uint32Array(room), new Uint8Array(room)];
   let count = 0;
   for (const [index, span] of spans.entries()) {
     const text = span.kind === 'value' ? (shown[index] ?? '') : '';
@@ -99,7 +100,7 @@ function digitsOf(spans: readonly Span[], shown: readonly string[]): Digits | nu
         startsGroup = true;
         continue;
       }
-      if (count === maxDigits) return null;
+      if (count === room) return null;
       values[count] = digit;
       owners[count] = index;
       groups[count] = startsGroup ? 1 : 0;

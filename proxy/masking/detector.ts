@@ -77,6 +77,44 @@ function examine(within: Within, after: number, hide: Hide, found: { pans: numbe
 /** 1 at the last digit of a card number */
 const windowEnds = new Uint8Array(maxRunDigits);
 
+/**
+ * Digits in `[from, end)` that could be a card number if values begin and end anywhere: a superset of what `detect` finds in any part of the
+ * range. Gives the first of them or -1. For chunks of many values: hashes and time stamps end here.
+ */
+export function nextPossible(bytes: Uint8Array, from: number, end: number): number {
+  let at = nextCandidate(bytes, from, end);
+  while (at >= 0) {
+    while (at < end && isRunByte(bytes[at] ?? 0)) {
+      if (digitWidth(bytes, at, end) === 0) {
+        at++;
+        continue;
+      }
+      const after = run.read(bytes, at, end);
+      if (run.count >= minPan && (hasWindow() || followsSentinel({ bytes, start: from, end }, at))) return at;
+      at = run.count === maxRunDigits ? (run.starts[maxRunDigits - maxPan] ?? after) : after;
+    }
+    at = nextCandidate(bytes, at, end);
+  }
+  return -1;
+}
+
+function hasWindow(): boolean {
+  for (let from = 0; from + minPan <= run.count; from++) {
+    if (!mayBegin(run.digits[from] ?? 0)) continue;
+    const last = Math.min(maxPan, run.count - from);
+    for (let length = minPan; length <= last; length++) {
+      if ((isIssued(run.digits, from, length) || hasCardGaps(from, length)) && isLuhnValid(run.digits, from, length)) return true;
+    }
+  }
+  return false;
+}
+
+/** The gaps of 4-4-4-4 or 4-6-5; a gap at the beginning may lie in what is no part of the value. */
+function hasCardGaps(from: number, length: number): boolean {
+  if (length === 16) return run.groupStart[from + 4] === 1 && run.groupStart[from + 8] === 1 && run.groupStart[from + 12] === 1;
+  return length === 15 && run.groupStart[from + 4] === 1 && run.groupStart[from + 10] === 1;
+}
+
 /** Marks the digits to hide in `hidden`; gives the number of card numbers. */
 function markWindows(within: Within): number {
   hidden.fill(0, 0, run.count + 1);
@@ -89,7 +127,7 @@ function markWindows(within: Within): number {
     if ((isGroup || zeros) && mayBegin(run.digits[from] ?? 0)) found += markFrom(within, from, isGroup);
     zeros = (isGroup || zeros) && run.digits[from] === 0;
   }
-  if (run.count > minPan && hasLongGroup() && hasCardWord(within, run.starts[0] ?? 0)) found += markEmbedded();
+  if (run.count > minPan && hasLongGroup() && hasCardWord(within, run.starts[0] ?? 0)) found += markEmbedded(within);
   return found;
 }
 
@@ -120,13 +158,14 @@ function hasLongGroup(): boolean {
 const embeddedLengths = [19, 16, 15, 14] as const;
 
 /** With a card word before it, any window inside an unbroken longer number. */
-function markEmbedded(): number {
+function markEmbedded(within: Within): number {
   let found = 0;
   for (let from = 0; from + 14 <= run.count; from++) {
     if (!mayBegin(run.digits[from] ?? 0)) continue;
     for (const length of embeddedLengths) {
       if (from + length > run.count || crossesGap(from, from + length)) continue;
       if (!isIssued(run.digits, from, length) || !isLuhnValid(run.digits, from, length)) continue;
+      if (isInHash(within, run.starts[from] ?? 0, run.ends[from + length - 1] ?? 0)) return 0;
       mark(from, from + length);
       found++;
     }
@@ -159,6 +198,8 @@ interface Grouping {
   readonly smallest: number;
   readonly largest: number;
   readonly last: number;
+  /** all groups have the first one's size, the last may be shorter */
+  readonly isEven: boolean;
   /** all gaps are written alike */
   readonly uniform: boolean;
   /** some gap has several separators */
@@ -169,14 +210,14 @@ interface Grouping {
 function groupingOf(from: number, to: number): Grouping {
   let [count, size, first, smallest, largest] = [1, 1, 0, maxPan, 0];
   let gap = -1;
-  let uniform = true;
-  let loose = false;
+  let [isEven, uniform, loose] = [true, true, false];
   for (let index = from + 1; index < to; index++) {
     if (run.groupStart[index] !== 1) {
       size++;
       continue;
     }
     if (count === 1) first = size;
+    if (size !== first) isEven = false;
     smallest = Math.min(smallest, size);
     largest = Math.max(largest, size);
     const kind = run.gap[index] ?? 0;
@@ -186,7 +227,9 @@ function groupingOf(from: number, to: number): Grouping {
     count++;
     size = 1;
   }
-  return { count, first: count === 1 ? size : first, smallest: Math.min(smallest, size), largest: Math.max(largest, size), last: size, uniform, loose, gap };
+  if (count === 1) first = size;
+  isEven &&= size <= first;
+  return { count, first, smallest: Math.min(smallest, size), largest: Math.max(largest, size), last: size, isEven, uniform, loose, gap };
 }
 
 function isPlausible(from: number, to: number): boolean {
@@ -209,7 +252,7 @@ function isRegular(groups: Grouping, length: number): boolean {
   if (!groups.uniform || (groups.gap === 0x2e && groups.count < 3)) return false;
   // 49 151 2345 6789 is a telephone number
   if (length === minPan && groups.first < 4 && groups.largest > 1) return false;
-  return groups.smallest === groups.largest || (groups.count <= 6 && (groups.smallest >= 2 || groups.last === groups.smallest));
+  return groups.isEven || (groups.count <= 4 && groups.smallest >= 2);
 }
 
 /** `0.4012888888881881`: the digits after a decimal point. */

@@ -156,7 +156,7 @@ function labelEnd(bytes: Uint8Array, at: number, end: number): number {
 }
 
 function cardCodeEnd(bytes: Uint8Array, at: number, end: number): number {
-  if (at + 3 > end || ((bytes[at + 1] ?? 0) | 0x20) !== 0x76) return -1;
+  if (at + 3 > end || ((bytes[at + 1] ?? 0) | 0x20) !== 0x76 || !isSameCase(bytes, at + 1, at + 3)) return -1;
   const third = (bytes[at + 2] ?? 0) | 0x20;
   if (third !== 0x76 && third !== 0x63 && third !== 0x6e) return -1;
   const hasTwo = bytes[at + 3] === 0x32 && at + 4 < end && digitWidth(bytes, at + 4, end) === 0;
@@ -168,10 +168,16 @@ const code = Buffer.from('code');
 
 /** `security code`, `security_code`, `SecurityCode` */
 function securityCodeEnd(bytes: Uint8Array, at: number, end: number): number {
-  if (!isAt(bytes, at, end, security)) return -1;
+  if (!isAt(bytes, at, end, security) || !isSameCase(bytes, at + 3, at + security.length)) return -1;
   let next = at + security.length;
   if (next < end && (bytes[next] === 0x20 || bytes[next] === 0x5f || bytes[next] === 0x2d)) next++;
   return isAt(bytes, next, end, code) ? next + code.length : -1;
+}
+
+/** The quick look searches for whole lower or upper case. */
+function isSameCase(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from + 1; at < to; at++) if ((((bytes[at] ?? 0) ^ (bytes[from] ?? 0)) & 0x20) !== 0) return false;
+  return true;
 }
 
 function isAt(bytes: Uint8Array, at: number, end: number, word: Uint8Array): boolean {

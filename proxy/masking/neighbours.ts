@@ -2,7 +2,7 @@ import { digitWidth } from './digit-run.ts';
 
 const contextBytes = 40;
 /** before a number: then windows inside longer numbers count, too */
-const contextWord = /(?:^|[^a-z])(?:pan|card|cards|karte|kartennummer|carte|tarjeta|cc|visa|master|mastercard|amex|credit|debit)(?:[^a-z]|no|num|$)|card_?(?:no|num)|cardno/;
+const contextWord = /(?:^|[^a-z0-9])(?:pan|card|cards|karte|kartennummer|carte|tarjeta|cc|visa|master|mastercard|amex|credit|debit)(?:[^a-z]|no|num|$)|card_?(?:no|num)|cardno/;
 const hashLengths = new Set([32, 40, 48, 56, 64, 96, 128]);
 const maxToken = 130;
 /** digits of purely numeric IBANs after the country code */

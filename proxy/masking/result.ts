@@ -5,7 +5,7 @@ import type { Masked, Walker } from '../pipeline/engine.ts';
 import type { CompiledMasker } from '../pipeline/ports.ts';
 import { hideWhole, truncatePan } from './replace.ts';
 import type { RuleSet } from './rules.ts';
-import { mayNeedScan, scanValue } from './value.ts';
+import { Hits, scanValue } from './value.ts';
 
 type Treatment = 'pass' | 'scan' | 'truncate' | 'hide';
 
@@ -69,7 +69,9 @@ class ShapeMasker implements CompiledMasker {
   /** bytea hides its text from the quick look */
   readonly #hasBytes: boolean;
   readonly #counts: Record<string, number> = {};
+  readonly #hits = new Hits();
   #chunk: Uint8Array = new Uint8Array(0);
+  #last = 0;
 
   constructor(columns: readonly Column[]) {
     this.#columns = columns;
@@ -81,8 +83,9 @@ class ShapeMasker implements CompiledMasker {
   rows(chunk: Uint8Array, walk: Walker): Masked {
     try {
       this.#chunk = chunk;
+      this.#last = 0;
       if (this.#replaces) walk(chunk, this.#replace);
-      if (this.#scans && (this.#hasBytes || mayNeedScan(chunk, 0, chunk.length))) walk(chunk, this.#scan);
+      if (this.#scans && (this.#hits.reset(chunk) || this.#hasBytes)) walk(chunk, this.#scan);
       return chunk as Masked;
     } catch (error) {
       throw fail('ERR_MASKING_FAILED', { cause: error });
@@ -108,6 +111,11 @@ class ShapeMasker implements CompiledMasker {
 
   readonly #scan = (index: number, start: number, end: number): void => {
     const column = this.#columns[index];
+    // the search goes forward only: a value before the last one would be missed
+    if (start < this.#last) throw fail('ERR_MASKING_FAILED', { detail: 'values out of order' });
+    this.#last = end;
+    const isHit = this.#hits.next < end && this.#hits.isIn(end);
+    if (!isHit && column?.type !== 'bytes') return;
     if (column !== undefined && column.treatment !== 'scan') return;
     scanValue(this.#chunk, { start, end, type: column?.type ?? 'text' }, this.#count);
   };

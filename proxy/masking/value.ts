@@ -1,7 +1,7 @@
 import type { ValueType } from '../contract/shape.ts';
-import { detect } from './detector.ts';
+import { detect, nextPossible } from './detector.ts';
 import { mayHoldPan } from './digit-run.ts';
-import { mayHoldLabel } from './label-prefilter.ts';
+import { LabelSearch, mayHoldLabel, never } from './label-prefilter.ts';
 import { maskJsonKeys, maskTextLabels } from './labels.ts';
 import { fillStars, hideJson, isHexForm } from './replace.ts';
 
@@ -39,6 +39,48 @@ export function mayNeedScan(bytes: Uint8Array, start: number, end: number): bool
   return hasQuote(bytes, start, end) || mayHoldPan(bytes, start, end) || mayHoldLabel(bytes, start, end);
 }
 
+/** Where in a chunk of many values something may have to be masked. Asked with growing positions: linear, nothing allocated per value. */
+export class Hits {
+  /** before this byte no value that is not yet asked for needs a scan */
+  next = 0;
+  readonly #labels = new LabelSearch();
+  #bytes: Uint8Array = new Uint8Array(0);
+  #digits = 0;
+  #quote = 0;
+  #label = 0;
+
+  /** False when no value needs a scan. */
+  reset(bytes: Uint8Array): boolean {
+    this.#bytes = bytes;
+    this.#labels.reset(bytes, 0, bytes.length);
+    this.#digits = orNever(nextPossible(bytes, 0, bytes.length));
+    this.#quote = orNever(bytes.indexOf(quote));
+    this.#label = this.#labels.next(0);
+    this.#forward();
+    return this.next < bytes.length;
+  }
+
+  /** True when the value that ends at `end` may need a scan. Values must be asked for in order. */
+  isIn(end: number): boolean {
+    if (this.next >= end) return false;
+    const { length } = this.#bytes;
+    if (this.#digits < end) this.#digits = orNever(nextPossible(this.#bytes, end, length));
+    if (this.#quote < end) this.#quote = orNever(this.#bytes.indexOf(quote, end));
+    if (this.#label < end) this.#label = this.#labels.next(end);
+    this.#forward();
+    return true;
+  }
+
+  #forward(): void {
+    const first = this.#digits < this.#quote ? this.#digits : this.#quote;
+    this.next = first < this.#label ? first : this.#label;
+  }
+}
+
+function orNever(at: number): number {
+  return at < 0 ? never : at;
+}
+
 const nativeBytes = 256;
 
 function hasQuote(bytes: Uint8Array, start: number, end: number): boolean {
@@ -52,6 +94,7 @@ function hasQuote(bytes: Uint8Array, start: number, end: number): boolean {
 
 function scanDigits(bytes: Uint8Array, { start, end, type }: { start: number; end: number; type: ValueType }, count: Count): void {
   const isJson = type === 'json' || (type === 'text' && (bytes[start] === 0x7b || bytes[start] === 0x5b));
+  if (!mayHoldPan(bytes, start, end)) return;
   const { pans, tracks, codes } = detect(bytes, start, end, (from, to) => {
     if (type === 'number') bytes.fill(zero, from, to);
     else if (!isJson || !isBareNumber(bytes, from, start)) fillStars(bytes, from, to);

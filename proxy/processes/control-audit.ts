@@ -87,9 +87,9 @@ export function auditReading(reader: AuditReader): AuditReading {
         for await (const entry of entriesOf(reader, { from, to: size, bodies: true })) yield { index: entry.index, header: headerOf(entry.header), body: entry.body ?? null };
         from = size;
         while (size <= from) {
-          if (!follow || signal.aborted) return;
-          await sleep(followMs, undefined, { signal }).catch(() => undefined);
-          if (signal.aborted) return;
+          if (!follow) return;
+          const isGone = await sleep(followMs, false, { signal }).catch(() => true);
+          if (isGone) return;
           ({ size } = await reader.status());
         }
       }
@@ -123,16 +123,19 @@ const Named = z.object({ name: z.string() });
 
 function matches(entry: Entry, filter: AuditFilter): boolean {
   const header = headerOf(entry.header);
-  const { codes, text, from, to } = filter;
-  const at = String(header['at']);
-  const actor = Named.safeParse(header['actor']);
-  return (
-    (codes === null || codes.some((code) => code === header['code'])) &&
-    (filter.principal === undefined || (actor.success && actor.data.name === filter.principal)) &&
-    (filter.resource === undefined || header['affected'] === filter.resource || header['affected'] === `resource:${filter.resource}`) &&
-    (['session', 'operation', 'outcome'] as const).every((member) => filter[member] === undefined || header[member] === filter[member]) &&
-    (from === undefined || at >= from) &&
-    (to === undefined || at <= to) &&
-    (text === undefined || (entry.body?.includes(text) ?? false) || entry.header.includes(text))
-  );
+  return isAbout(header, filter) && isWithin(header, filter) && (filter.text === undefined || entry.header.includes(filter.text) || entry.body?.includes(filter.text) === true);
+}
+
+type HeaderView = AuditEventView['header'];
+
+function isAbout(header: HeaderView, { codes, principal, resource, ...same }: AuditFilter): boolean {
+  if (codes !== null && !codes.some((code) => code === header['code'])) return false;
+  if (principal !== undefined && Named.safeParse(header['actor']).data?.name !== principal) return false;
+  if (resource !== undefined && header['affected'] !== resource && header['affected'] !== `resource:${resource}`) return false;
+  return (['session', 'operation', 'outcome'] as const).every((member) => same[member] === undefined || header[member] === same[member]);
+}
+
+function isWithin(header: HeaderView, { from, to }: AuditFilter): boolean {
+  const at = Date.parse(z.string().parse(header['at']));
+  return (from === undefined || at >= Date.parse(from)) && (to === undefined || at <= Date.parse(to));
 }

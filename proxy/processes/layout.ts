@@ -16,6 +16,7 @@ export interface Layout {
   readonly logs: string;
   readonly status: string;
   readonly lock: string;
+  readonly verifierKey: string;
   readonly auditSocket: string;
   readonly controlSocket: string;
 }
@@ -38,6 +39,7 @@ export function layoutOf(dir: string): Layout {
     logs: join(dir, 'logs'),
     status: join(dir, 'status.json'),
     lock: join(dir, 'supervisor.lock'),
+    verifierKey: join(dir, 'log.vkey'),
     auditSocket: join(run, 'audit.sock'),
     controlSocket: join(run, 'control.sock'),
   };

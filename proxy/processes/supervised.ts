@@ -26,8 +26,8 @@ const stopDeadlineMs = 8_000;
 /** One process of the service: started again when it ends, stopped in order. */
 export class Supervised {
   readonly #options: SupervisedOptions;
+  readonly #stopping = new AbortController();
   #child: ChildProcess | null = null;
-  #stopping = new AbortController();
   #run: Promise<void> = Promise.resolve();
   #up = false;
   #restarts = -1;
@@ -61,18 +61,22 @@ export class Supervised {
     this.#options.log.close();
   }
 
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   async #keep(first: ChildProcess): Promise<void> {
     let child: ChildProcess | null = first;
     let backoffMs = firstBackoffMs;
-    while (!this.#stopping.signal.aborted) {
+    while (!this.#isStopping()) {
       if (child) {
         const startedAt = Date.now();
         await ended(child);
         if (Date.now() - startedAt > healthyMs) backoffMs = firstBackoffMs;
       }
-      if (this.#stopping.signal.aborted) return;
+      if (this.#isStopping()) return;
       await sleep(backoffMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      if (this.#stopping.signal.aborted) return;
+      if (this.#isStopping()) return;
       backoffMs = Math.min(backoffMs * 2, lastBackoffMs);
       child = await this.#launch().catch((error: unknown) => {
         this.#options.log.line(`start failed: ${String(error)}`);

@@ -109,7 +109,12 @@ async function launch({ options, started, lock, running }: { options: ServiceOpt
     running.push(child);
     await child.start();
   };
-  await begin('audit', () => auditParameters(started), () => undefined);
+  let verifierKey = '';
+  await begin('audit', () => auditParameters(started), (said) => {
+    verifierKey = String(said['verifierKey']);
+  });
+  // public: what the log is verified with; to be kept outside of this machine too
+  await replaceFile(layout.verifierKey, Buffer.from(`${verifierKey}\n`), nodeFiles, 0o644);
   await begin('control', () => controlParameters(started, options, controlPort), (said) => {
     controlPort = Number(said['port']);
     if (typeof said['adminToken'] === 'string') adminToken = new Secret(said['adminToken']);

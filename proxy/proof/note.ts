@@ -95,5 +95,5 @@ function parseSignature(line: string): NoteSignature | null {
 }
 
 function isNoteText(text: string): boolean {
-  return text.isWellFormed() && ![...text].some((char) => char < ' ' && char !== '\n');
+  return text.isWellFormed() && !/[\p{Cc}--[\n\u007f-\u009f]]/v.test(text);
 }

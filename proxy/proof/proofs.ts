@@ -87,34 +87,40 @@ export function verifyInclusion(
   return path.atTop && equalBytes(hash, claim.root);
 }
 
+export interface ConsistencyClaim {
+  readonly oldSize: number;
+  readonly oldRoot: Uint8Array;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly proof: readonly Uint8Array[];
+}
+
 /** RFC 9162 section 2.1.4.2. Every tree is consistent with the empty one. */
-export function verifyConsistency(
-  claim: { oldSize: number; oldRoot: Uint8Array; size: number; root: Uint8Array; proof: readonly Uint8Array[] },
-  sha256: Sha256,
-): boolean {
-  const { oldSize, oldRoot, size, root } = claim;
+export function verifyConsistency(claim: ConsistencyClaim, sha256: Sha256): boolean {
+  const { oldSize, oldRoot, size, root, proof } = claim;
   if (!Number.isSafeInteger(oldSize) || !Number.isSafeInteger(size) || oldSize < 0 || oldSize > size) return false;
-  if (oldSize === size) return claim.proof.length === 0 && equalBytes(oldRoot, root);
-  if (oldSize === 0) return claim.proof.length === 0 && equalBytes(oldRoot, rootOf([], sha256));
+  if (oldSize === size) return proof.length === 0 && equalBytes(oldRoot, root);
+  if (oldSize === 0) return proof.length === 0 && equalBytes(oldRoot, rootOf([], sha256));
+  const roots = rootsOf(claim, sha256);
+  return roots !== null && equalBytes(roots.older, oldRoot) && equalBytes(roots.newer, root);
+}
+
+/** The two roots that the proof gives. */
+function rootsOf({ oldSize, oldRoot, size, proof }: ConsistencyClaim, sha256: Sha256): { older: Uint8Array; newer: Uint8Array } | null {
   const path = new Path(oldSize - 1, size - 1);
   path.skipRights();
   // a full subtree is its own start: the proof leaves it out
-  const steps = path.isFirst ? [oldRoot, ...claim.proof] : claim.proof;
-  const [start, ...rest] = steps;
-  if (start === undefined) return false;
+  const [start, ...rest] = path.isFirst ? [oldRoot, ...proof] : proof;
+  if (start === undefined) return null;
   let older = start;
   let newer = start;
   for (const step of rest) {
-    if (path.atTop) return false;
-    if (path.isRight) {
-      older = nodeHash(step, older, sha256);
-      newer = nodeHash(step, newer, sha256);
-    } else {
-      newer = nodeHash(newer, step, sha256);
-    }
+    if (path.atTop) return null;
+    if (path.isRight) older = nodeHash(step, older, sha256);
+    newer = path.isRight ? nodeHash(step, newer, sha256) : nodeHash(newer, step, sha256);
     path.up();
   }
-  return path.atTop && equalBytes(older, oldRoot) && equalBytes(newer, root);
+  return path.atTop ? { older, newer } : null;
 }
 
 /** A walk from a node to the root; numbers above 2^31 rule out bit operators. */

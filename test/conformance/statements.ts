@@ -27,7 +27,7 @@ const expressions = [
 
 const setUp = [
   'drop table if exists t_child, t, t_wide, t_types cascade',
-  'create table t (id int primary key, name text not null, amount numeric(12,2), tags text[], doc jsonb, at timestamptz default now())',
+  'create table t (id int primary key, name text not null, amount numeric(12,2), tags text[], doc jsonb, at timestamptz default $$2024-03-01 00:00:00+00$$)',
   'create table t_child (id serial primary key, t_id int references t (id) on delete cascade, note varchar(20) check (note <> $$bad$$))',
   'create index t_name on t (name)',
   `insert into t select i, 'name ' || i, i * 1.25, array['a', i::text], jsonb_build_object('i', i), '2024-01-01'::timestamptz from generate_series(1, 50) i`,

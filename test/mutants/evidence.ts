@@ -3,11 +3,12 @@ import type { Mutant } from './mutant.ts';
 const proof = 'proxy/proof/proof.test.ts';
 const vault = 'proxy/vault/vault.test.ts';
 const recording = 'proxy/recording/recording.test.ts';
+const detector = 'proxy/masking/detector.test.ts';
 const log = 'proxy/audit/log.test.ts';
 
 const tamper = 'tampering shows';
 
-/** Faults in what is kept: proofs, vault, recordings, state. */
+/** Faults in what is kept and shown: proofs, vault, recordings, the log, masking. */
 export const evidenceMutants: readonly Mutant[] = [
   {
     name: 'proof: signatures are not checked',
@@ -157,5 +158,29 @@ export const evidenceMutants: readonly Mutant[] = [
     find: `await this.#closeScopes(this.#scopes.ofClient(client), reason);`,
     replace: ``,
     killedBy: { file: log, test: 'closes what a lost client left open' },
+  },
+  {
+    name: 'masking: nothing is detected',
+    invariant: 'no PAN',
+    file: 'proxy/masking/detector.ts',
+    find: `if (run.count >= minPan) examine(`,
+    replace: `if (run.count < 0) examine(`,
+    killedBy: { file: detector, test: 'finds' },
+  },
+  {
+    name: 'masking: one hidden digit more is shown',
+    invariant: 'no PAN',
+    file: 'proxy/masking/detector.ts',
+    find: `to - shownLast);`,
+    replace: `to - shownLast - 1);`,
+    killedBy: { file: detector, test: 'finds' },
+  },
+  {
+    name: 'masking: numbers without a check digit are masked',
+    invariant: 'no PAN',
+    file: 'proxy/masking/brands.ts',
+    find: `return differs && sum % 10 === 0;`,
+    replace: `return differs;`,
+    killedBy: { file: detector, test: 'leaves' },
   },
 ];

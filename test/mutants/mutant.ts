@@ -8,7 +8,7 @@ export interface Mutant extends Edit {
   readonly also?: readonly Edit[];
   readonly killedBy: {
     readonly file: string;
-    /** part of the test's full name; all tests of the file when left out */
+    /** part of the test's title, or of its describe's; all tests of the file when left out */
     readonly test?: string;
   };
 }

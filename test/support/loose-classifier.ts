@@ -2,7 +2,7 @@ import type { Effect } from '../../proxy/contract/operation.ts';
 import type { Catalogue, Classified, Classifier, Statement } from '../../proxy/engines/postgres/statement.ts';
 
 /** Classifies by the first word: enough for tests of the engine, never for a product. */
-export function looseClassifier(catalogue: Catalogue): Classifier {
+export function looseClassifier(): Classifier {
   const known = new Map<string, Statement>();
   const classify = (sql: Uint8Array): Classified => {
     const text = Buffer.from(sql).toString('utf8');
@@ -12,20 +12,25 @@ export function looseClassifier(catalogue: Catalogue): Classifier {
     if (statement === undefined) known.set(text, (statement = statementOf(text, classify)));
     return statement;
   };
-  void catalogue;
   return { classify: (sql) => (Buffer.from(sql).includes('/*slow*/') ? new Promise((resolve) => setTimeout(() => { resolve(classify(sql)); }, 5)) : classify(sql)) };
 }
 
+const word = (text: string, pattern: RegExp): string | null => pattern.exec(text)?.[1]?.toLowerCase() ?? null;
+
+function effectOf(kind: string): Effect {
+  if (kind === 'select' || kind === 'values') return 'read';
+  return ['begin', 'commit', 'rollback', 'set', 'prepare'].includes(kind) ? 'none' : 'write';
+}
+
 function statementOf(text: string, classify: (sql: Uint8Array) => Classified): Statement {
-  const kind = /^\s*([a-z]+)/i.exec(text)?.[1]?.toLowerCase() ?? '';
-  const effect: Effect = kind === 'select' || kind === 'values' ? 'read' : ['begin', 'commit', 'rollback', 'set', 'prepare'].includes(kind) ? 'none' : 'write';
-  const prepares = /^\s*prepare\s+(\w+)\s+as\s+(.*)$/is.exec(text);
-  const inner = prepares?.[2] === undefined ? null : classify(Buffer.from(prepares[2]));
+  const kind = word(text, /^\s*([a-z]+)/i) ?? '';
+  const [, name = '', body = ''] = /^\s*prepare\s+(\w+)\s+as\s+(.*)$/is.exec(text) ?? [];
+  const inner = body === '' ? null : classify(Buffer.from(body));
   return {
-    facts: { acts: [], effect, template: text, context: { kind, statements: 1, has_where: false, tables: [], columns: [], functions: [], has_limit: false } },
-    prepares: prepares?.[1] !== undefined && inner !== null && 'facts' in inner ? { name: prepares[1].toLowerCase(), statement: inner } : null,
-    executes: /^\s*execute\s+(\w+)/i.exec(text)?.[1]?.toLowerCase() ?? null,
-    deallocates: /^\s*(?:deallocate\s+(?:all\b)|discard\s+all)/i.test(text) ? '*' : (/^\s*deallocate\s+(\w+)/i.exec(text)?.[1]?.toLowerCase() ?? null),
+    facts: { acts: [], effect: effectOf(kind), template: text, context: { kind, statements: 1, has_where: false, tables: [], columns: [], functions: [], has_limit: false } },
+    prepares: inner !== null && 'facts' in inner ? { name: name.toLowerCase(), statement: inner } : null,
+    executes: word(text, /^\s*execute\s+(\w+)/i),
+    deallocates: /^\s*(?:deallocate\s+all\b|discard\s+all)/i.test(text) ? '*' : word(text, /^\s*deallocate\s+(\w+)/i),
     altersCatalogue: ['create', 'alter', 'drop'].includes(kind),
     reads: () => null,
     spans: (sql) => [{ kind: 'text', text: sql }],

@@ -29,7 +29,8 @@ export interface GateOptions {
 
 /** One thing that happened, in order. */
 export type Happening =
-  | { readonly what: 'submit' | 'check'; readonly acts: readonly Act[]; readonly shown: string; readonly bytes: number }
+  | { readonly what: 'submit'; readonly template: string; readonly acts: readonly Act[]; readonly shown: string; readonly bytes: number }
+  | { readonly what: 'check'; readonly acts: readonly Act[] }
   | { readonly what: 'refuse'; readonly refusal: Refusal }
   | { readonly what: 'settle'; readonly status: string; readonly rows: number; readonly error?: string }
   | { readonly what: 'close'; readonly reason: string };
@@ -138,7 +139,7 @@ function fakeSession(state: State, caller: Caller, sink: Sink): FakeSession {
       return key;
     },
     submit: (operation) => {
-      happenings.push({ what: 'submit', acts: operation.facts.acts, shown: shownText(operation), bytes: operation.exact.reduce((sum, one) => sum + one.length, 0) });
+      happenings.push({ what: 'submit', template: operation.facts.template, acts: operation.facts.acts, shown: shownText(operation), bytes: operation.exact.reduce((sum, one) => sum + one.length, 0) });
       const held = options.holds?.(operation) ?? null;
       if (held === null) return admit(operation);
       const withdrawn = Promise.withResolvers<boolean>();
@@ -147,7 +148,7 @@ function fakeSession(state: State, caller: Caller, sink: Sink): FakeSession {
       return { verdict: 'held', request: 'apr_1', decided, withdraw: () => { withdrawn.resolve(false); } };
     },
     check: (operation) => {
-      happenings.push({ what: 'check', acts: operation.facts.acts, shown: '', bytes: 0 });
+      happenings.push({ what: 'check', acts: operation.facts.acts });
       const refused = options.refuses?.(operation) ?? null;
       return refused === null ? null : denial('ERR_ACCESS_DENIED', refused);
     },

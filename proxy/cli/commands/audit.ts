@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { VerifyResult } from '../../audit/verify.ts';
 import type { AuditEventView } from '../../contract/api-views.ts';
 import type { EventCode } from '../../contract/audit-event.ts';
-import { count } from '../arguments.ts';
-import { table, visible } from '../output.ts';
-import { asked, type Cli } from '../session.ts';
+import { count, list } from '../arguments.ts';
+import { fields, table, visible } from '../output.ts';
+import { asked, readNamed, type Cli } from '../session.ts';
 
 interface SearchOptions {
   readonly code?: EventCode;
@@ -16,6 +18,12 @@ interface SearchOptions {
   readonly to?: string;
   readonly text?: string;
   readonly limit: number;
+}
+
+interface VerifyOptions {
+  readonly dir?: string;
+  readonly key?: string;
+  readonly checkpoint: readonly string[];
 }
 
 export function addAuditCommands(program: Command, cli: Cli): void {
@@ -50,10 +58,43 @@ export function addAuditCommands(program: Command, cli: Cli): void {
       const { items } = await (await client()).call('searchAudit', { code, principal, resource, session, operation, outcome, from, to, text, limit });
       print(items, () => table(['INDEX', 'TIME', 'EVENT', 'OUTCOME', 'WHO', 'WHAT'], items.map(rowOf)));
     });
+  group
+    .command('verify')
+    .description('checks every event, hash and signature of the log from its files; needs no service')
+    .option('--dir <dir>', 'the log, or a copy of it (default: DIR/audit)')
+    .option('--key <key>', 'verifier key of the log, or a file with it (default: DIR/log.vkey)')
+    .option('--checkpoint <file>', 'a checkpoint kept from earlier: the log must have grown from it; may be repeated', list, [])
+    .action(async (options: VerifyOptions, command: Command) => {
+      const { dataDir, print } = asked(command, cli);
+      const { verifyLog } = await import('../../audit/verify.ts');
+      const saved = await Promise.all(options.checkpoint.map(readNamed));
+      const result = await verifyLog({ directory: options.dir ?? join(dataDir, 'audit'), verifierKey: await keyOf(options.key, dataDir), saved });
+      if (options.key === undefined) cli.io.err('The key was taken from the data directory: whoever could change the log could change it too. Keep it elsewhere and give it with --key.\n');
+      print(result, () => verdictText(result, saved.length));
+      if (!result.ok) cli.exitCode(1);
+    });
   group.command('checkpoint').description('the newest signed checkpoint; keep it outside of this machine').action(async (_options, command: Command) => {
     const { client, print } = asked(command, cli);
     const answer = await (await client()).call('auditCheckpoint', {});
     print(answer, () => answer.checkpoint);
+  });
+}
+
+async function keyOf(given: string | undefined, dataDir: string): Promise<string> {
+  if (given !== undefined && /^[^+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(given)) return given;
+  return (await readNamed(given ?? join(dataDir, 'log.vkey'))).trim();
+}
+
+function verdictText(result: VerifyResult, saved: number): string {
+  if (!result.ok) {
+    const { file, index, through, why } = result.bad;
+    const events = index === null ? '' : index === through || through === null ? `event ${String(index)}, ` : `events ${String(index)} to ${String(through)}, `;
+    return `NOT verified: ${visible(why)}\nFirst bad record: ${events}${visible(file)}\nKeep the files as they are and tell the auditor.\n`;
+  }
+  const { origin, size, root, sessions, journal } = result;
+  return fields({
+    verified: `${String(size)} events of ${origin}`, root, sessions, 'saved checkpoints': saved,
+    'not yet under a checkpoint': `${String(journal.entries)} events, ${String(journal.tornBytes)} bytes of an unfinished commit`,
   });
 }
 

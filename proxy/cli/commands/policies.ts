@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { fail } from '../../contract/errors.ts';
 import type { PolicyFile } from '../../contract/snapshot.ts';
-import { compilePolicies, faultText, type PolicyFault } from '../../policy/compile.ts';
-import { parsePolicyTests, runPolicyTests, type PolicyTestResult } from '../../policy/policy-test.ts';
+import type { PolicyFault } from '../../policy/compile.ts';
+import type { PolicyTestResult } from '../../policy/policy-test.ts';
 import type { Output } from '../../contract/api.ts';
 import { visible } from '../output.ts';
 import { asked, type Cli } from '../session.ts';
@@ -25,6 +25,8 @@ export function addPolicyCommands(program: Command, cli: Cli): void {
   });
   group.command('check <dir>').description('validates the *.cedar files of DIR without a service').action(async (dir: string, _options, command: Command) => {
     const { print } = asked(command, cli);
+    // Cedar is a large module: loaded by the commands that need it
+    const { compilePolicies } = await import('../../policy/compile.ts');
     const compilation = compilePolicies(await read(dir, '.cedar'));
     const faults = compilation.ok ? [] : compilation.faults;
     const summary = compilation.ok ? `${String(compilation.compiled.policies.length)} policies are valid.\n` : '';
@@ -33,6 +35,7 @@ export function addPolicyCommands(program: Command, cli: Cli): void {
   });
   group.command('test <dir>').description('runs the *.test.json files of DIR against its *.cedar files, without a service').action(async (dir: string, _options, command: Command) => {
     const { print } = asked(command, cli);
+    const { parsePolicyTests, runPolicyTests } = await import('../../policy/policy-test.ts');
     const run = runPolicyTests(await read(dir, '.cedar'), (await read(dir, '.test.json')).flatMap(parsePolicyTests));
     const passed = run.ok && run.results.every((result) => result.passed);
     print(run, () => (run.ok ? `${run.results.map(resultLine).join('')}${run.unused.length === 0 ? '' : `Decided in no test: ${run.unused.join(', ')}\n`}` : faultLines(run.faults)));
@@ -85,8 +88,13 @@ async function readAll(stream: AsyncIterable<unknown>): Promise<string> {
   return text;
 }
 
+/** `file:line:column: message; hint` */
+function faultLine({ file, line, column, message, hint }: PolicyFault): string {
+  return `${file}:${String(line)}:${String(column)}: ${message}${hint === null ? '' : `; ${hint}`}`;
+}
+
 function faultLines(faults: readonly PolicyFault[]): string {
-  return faults.map((fault) => `${visible(faultText(fault))}\n`).join('');
+  return faults.map((fault) => `${visible(faultLine(fault))}\n`).join('');
 }
 
 function resultLine({ name, passed, decision, policies, message }: PolicyTestResult): string {

@@ -95,7 +95,8 @@ export function addMaskingCommands(program: Command, cli: Cli): void {
     if (!parsed.success) throw fail('ERR_INVALID_INPUT', { faults: parsed.error.issues.map(({ path, message }) => ({ path: `${file}: ${path.join('.')}`, message })) });
     await put(command, () => parsed.data);
   });
-  group.command(`add ${tagged} <tag>`).description('tags a column: pan (first 6 + last 4), sad (never shown), other (hidden)').action(async (resource: string, path: string, tag: MaskingRule['tag'], _options, command: Command) => {
+  const add = group.command(`add ${tagged}`).description('tags a column').requiredOption('--tag <tag>', 'pan (first 6 + last 4), sad (never shown) or other (hidden)');
+  add.action(async (resource: string, path: string, { tag }: { tag: MaskingRule['tag'] }, command: Command) => {
     await put(command, (rules) => [...rules.filter((rule) => !isAt(rule, resource, path)), { resource, ...columnOf(path), tag }]);
   });
   group.command(`remove ${tagged}`).description('takes the tag from a column').action(async (resource: string, path: string, _options, command: Command) => {

@@ -21,7 +21,7 @@ export function policyHandlers(ports: Ports): Pick<Handlers, Names> {
 
 function ruleHandlers({ state }: Ports): Pick<Handlers, 'getPolicies' | 'putPolicies' | 'getMaskingRules' | 'putMaskingRules'> {
   return {
-    getPolicies: async () => {
+    getPolicies: () => {
       const { version, files } = state.snapshot().policies;
       return { version, files: [...files] };
     },
@@ -35,7 +35,7 @@ function ruleHandlers({ state }: Ports): Pick<Handlers, 'getPolicies' | 'putPoli
         await commit('policy.updated', { affected: 'policy', value: { version, files } });
         return { version };
       }),
-    getMaskingRules: async () => ({ rules: [...state.snapshot().maskingRules] }),
+    getMaskingRules: () => ({ rules: [...state.snapshot().maskingRules] }),
     putMaskingRules: ({ rules }, { exclusive }) =>
       exclusive(async (commit) => {
         const { resources } = state.snapshot();
@@ -49,11 +49,11 @@ function ruleHandlers({ state }: Ports): Pick<Handlers, 'getPolicies' | 'putPoli
 
 function answerHandlers({ state, clock }: Ports): Pick<Handlers, 'checkPolicies' | 'explainPolicy' | 'testPolicies'> {
   return {
-    checkPolicies: async ({ files }) => {
+    checkPolicies: ({ files }) => {
       const compilation = compilePolicies(files);
       return { faults: compilation.ok ? [] : compilation.faults.map((fault) => ({ ...fault })) };
     },
-    explainPolicy: async ({ principal, resource: name, database, facts = connecting }) => {
+    explainPolicy: ({ principal, resource: name, database, facts = connecting }) => {
       const snapshot = state.snapshot();
       const resource = needResource(snapshot, name);
       const request = {
@@ -67,7 +67,7 @@ function answerHandlers({ state, clock }: Ports): Pick<Handlers, 'checkPolicies'
       const shown = acts.map((act) => ({ action: act.action, object: act.object, permitted: act.permitted, message: act.message, policies: act.policies.map((policy) => ({ ...policy })) }));
       return { permitted, policyVersion: snapshot.policies.version, message, hint, acts: shown };
     },
-    testPolicies: async ({ tests, files }) => {
+    testPolicies: ({ tests, files }) => {
       const run = runPolicyTests(files ?? state.snapshot().policies.files, tests.flatMap(parsePolicyTests));
       if (!run.ok) throw policyFault(run.faults);
       return { results: run.results.map((result) => ({ ...result, policies: [...result.policies] })), unused: [...run.unused] };

@@ -20,8 +20,8 @@ export function resourceHandlers(ports: Ports): Pick<Handlers, Names> {
 
 function readHandlers({ state }: Ports): Pick<Handlers, 'listResources' | 'showResource'> {
   return {
-    listResources: async (input) => pageOf(state.snapshot().resources.map(viewOf), ({ name }) => name, input),
-    showResource: async ({ name }) => viewOf(needResource(state.snapshot(), name)),
+    listResources: (input) => pageOf(state.snapshot().resources.map(viewOf), ({ name }) => name, input),
+    showResource: ({ name }) => viewOf(needResource(state.snapshot(), name)),
   };
 }
 

@@ -13,8 +13,8 @@ type Names = 'listServiceAccounts' | 'showServiceAccount' | 'createServiceAccoun
 
 export function serviceAccountHandlers({ state, clock }: Pick<ControlPorts, 'state' | 'clock'>): Pick<Handlers, Names> {
   return {
-    listServiceAccounts: async (input) => pageOf(state.snapshot().serviceAccounts.map(viewOf), ({ name }) => name, input),
-    showServiceAccount: async ({ name }) => viewOf(needAccount(state.snapshot(), name)),
+    listServiceAccounts: (input) => pageOf(state.snapshot().serviceAccounts.map(viewOf), ({ name }) => name, input),
+    showServiceAccount: ({ name }) => viewOf(needAccount(state.snapshot(), name)),
     createServiceAccount: ({ name, owner, purpose, groups }, { exclusive }) =>
       exclusive(async (commit) => {
         if (state.snapshot().serviceAccounts.some((account) => account.name === name)) throw fail('ERR_CONFLICT');

@@ -9,7 +9,7 @@ import { assertAdministratorRemains, needAccount } from './service-accounts.ts';
 
 export function tokenHandlers({ state, clock }: Pick<ControlPorts, 'state' | 'clock'>): Pick<Handlers, 'listTokens' | 'createToken' | 'revokeToken'> {
   return {
-    listTokens: async ({ serviceAccount, ...page }) => {
+    listTokens: ({ serviceAccount, ...page }) => {
       const snapshot = state.snapshot();
       const owner = serviceAccount === undefined ? null : needAccount(snapshot, serviceAccount).id;
       const tokens = snapshot.tokens.filter((token) => owner === null || token.serviceAccount === owner);

@@ -75,7 +75,10 @@ export class Offload {
 
   #running(): Worker {
     if (this.#worker !== null) return this.#worker;
-    const worker = new Worker(new URL('./classify-worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: 1_024, stackSizeMb: 8 }, stdin: false });
+    const worker = new Worker(new URL('./classify-worker.ts', import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: 1_024, stackSizeMb: 8 },
+      stdin: false,
+    });
     this.#worker = worker;
     worker.on('message', (report: Report) => {
       if (this.#worker === worker) this.#received(worker, report);

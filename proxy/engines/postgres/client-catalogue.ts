@@ -16,6 +16,7 @@ export interface CatalogueLoading {
 }
 
 const maxAgeMs = 60_000;
+const retryMs = 5000;
 const maxUnknown = 4096;
 /** far above the catalogue of a large database */
 const maxCatalogueBytes = 268_435_456;
@@ -31,6 +32,7 @@ export class TargetCatalogue {
   readonly #unknown = new Set<number>();
   #current: { catalogue: Catalogue; classifier: Classifier } | null = null;
   #loadedAt = -Infinity;
+  #triedAt = -Infinity;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
@@ -59,6 +61,14 @@ export class TargetCatalogue {
   noteUnknown(oids: readonly number[]): void {
     if (this.#unknown.size + oids.length > maxUnknown) this.#unknown.clear();
     for (const oid of oids) this.#unknown.add(oid);
+  }
+
+  /** Loads it in the background; after a failure not at once again. */
+  renew(connect: Connect): void {
+    const now = this.#clock.now();
+    if (this.#running !== null || now - this.#triedAt < retryMs) return;
+    this.#triedAt = now;
+    this.#start(connect).catch(() => undefined);
   }
 
   /** Loads a state not older than this call; calls that come while one runs share the next one. */

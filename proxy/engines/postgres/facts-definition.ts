@@ -20,7 +20,11 @@ export function definition(gathering: Gathering, node: Node, kind: StatementKind
   named(gathering, node, kind);
   relations(gathering, node.body, kind);
   const settings = treeAt(node.body, 'setstmt');
-  if (settings !== null) gathering.act(kind.action, 'Setting', [textAt(settings, 'name').toLowerCase()]);
+  if (settings !== null) {
+    gathering.act(kind.action, 'Setting', [textAt(settings, 'name').toLowerCase()]);
+    // it also reaches sessions of others
+    gathering.act(kind.action, 'Database', []);
+  }
   const hasObject = [...gathering.acts.values()].slice(before).some((act) => act.action === kind.action);
   if (!hasObject) gathering.act(kind.action, 'Database', []);
 }
@@ -68,7 +72,8 @@ function named(gathering: Gathering, node: Node, kind: StatementKind): void {
 
 /** DROP, COMMENT, ALTER … OWNER, GRANT: the object's type stands beside a list of names. */
 function objects(gathering: Gathering, body: Tree, kind: StatementKind): void {
-  const type = ['removeType', 'objtype', 'objectType', 'renameType', 'kind'].map((field) => textAt(body, field)).find((text) => text.startsWith('OBJECT_')) ?? '';
+  const type =
+    ['removeType', 'objtype', 'objectType', 'renameType', 'kind'].map((field) => textAt(body, field)).find((text) => text.startsWith('OBJECT_')) ?? '';
   const isSchema = textAt(body, 'targtype') === 'ACL_TARGET_ALL_IN_SCHEMA' || type === 'OBJECT_SCHEMA';
   const list = [...listAt(body, 'objects'), body['object'], { List: { items: listAt(body, 'defnames') } }];
   for (const item of list) {

@@ -46,6 +46,9 @@ export function variableSet(gathering: Gathering, body: Tree): void {
       return;
     }
     case 'VAR_SET_MULTI':
+      gathering.writes = true;
+      transaction(gathering, name, listAt(body, 'args'));
+      return;
     case 'VAR_SET_DEFAULT':
     case 'VAR_RESET':
       gathering.writes = true;
@@ -57,6 +60,16 @@ export function variableSet(gathering: Gathering, body: Tree): void {
       return;
     default:
       throw refused('This form of SET is not supported.');
+  }
+}
+
+/** SET TRANSACTION and SET SESSION CHARACTERISTICS: several settings at once. */
+function transaction(gathering: Gathering, name: string, args: readonly unknown[]): void {
+  if (name === 'TRANSACTION SNAPSHOT') settingAct(gathering, 'transaction_snapshot');
+  const prefix = name === 'SESSION CHARACTERISTICS' ? 'default_' : '';
+  for (const arg of args) {
+    const option = nodeOf(arg);
+    if (option?.type === 'DefElem') settingAct(gathering, `${prefix}${textAt(option.body, 'defname')}`);
   }
 }
 

@@ -271,7 +271,8 @@ const sampleMethods: ReadonlySet<string> = new Set(['bernoulli', 'system']);
 
 function tableSample(gathering: Gathering, body: Tree, scope: Scope): void {
   const path = namesOf(listAt(body, 'method'));
-  const isBuiltin = sampleMethods.has(path.at(-1) ?? '') && (path.length === 1 || path[0] === 'pg_catalog') && !gathering.catalogue.isUserFunction(path.at(-1) ?? '');
+  const isBuiltin =
+    sampleMethods.has(path.at(-1) ?? '') && (path.length === 1 || path[0] === 'pg_catalog') && !gathering.catalogue.isUserFunction(path.at(-1) ?? '');
   if (!isBuiltin) gathering.call(path);
   visitFields(gathering, body, scope, ['method']);
 }

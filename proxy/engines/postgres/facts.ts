@@ -143,7 +143,8 @@ function statement(part: Part, node: Node): void {
   }
   const kind = statementKinds.get(node.type);
   if (kind === undefined) throw fail('ERR_STATEMENT_UNPARSEABLE', { message: 'This kind of statement is not known to the gateway.', detail: 'unknown' });
-  part.kind = kind.kind;
+  const revokes = (node.type === 'GrantStmt' || node.type === 'GrantRoleStmt') && node.body['is_grant'] !== true;
+  part.kind = revokes ? 'revoke' : kind.kind;
   definition(part.gathering, node, kind);
   part.altersCatalogue = alteringActions.has(kind.action);
   // what a cursor gives was decided when it was declared, but nothing ties the two

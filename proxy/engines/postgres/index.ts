@@ -54,13 +54,14 @@ class PostgresEngine {
       const relay = await this.#open(accepted, gate);
       clearTimeout(deadline);
       signal.removeEventListener('abort', stop);
-      if (relay !== null) await run(relay, signal);
+      if (relay === null) linger(accepted.socket);
+      else await run(relay, signal);
     } catch {
       // the client was told what it may know; a fault before a session is nobody else's business
+      linger(accepted.socket);
     } finally {
       clearTimeout(deadline);
       signal.removeEventListener('abort', stop);
-      linger(accepted.socket);
     }
   }
 
@@ -167,7 +168,6 @@ function linger(socket: Socket): void {
   socket.once('close', () => {
     clearTimeout(timer);
   });
-  socket.destroySoon();
 }
 
 /** At most `bytes` bytes of UTF-8, never a broken character. */

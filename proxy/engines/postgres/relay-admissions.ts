@@ -117,14 +117,15 @@ export class Admissions {
     const { portal, outer } = step;
     if (step.describeFirst && portal !== null) this.#describe(portal);
     if (outer !== null) this.#nameChange(step, outer);
-    for (const bytes of permit.spend()) this.#side.writer.write(bytes);
+    for (const bytes of permit.spend()) this.#side.send(bytes);
     this.#relay.steps.push(step);
     this.#relay.operations++;
   }
 
   /** SQL's PREPARE and DEALLOCATE share the names of the extended protocol. */
   #nameChange(step: Step, outer: Statement): void {
-    const { statements, segment } = this.#relay;
+    const { statements } = this.#relay;
+    const { segment } = step;
     if (outer.prepares !== null) step.changes(statements.propose(sqlNameKey(outer.prepares.name), this.#side.extended.preparedInSql(outer, outer.prepares.statement, step.sql ?? Buffer.alloc(0)), segment));
     else if (outer.deallocates !== null) step.changes(statements.propose(outer.deallocates === '*' ? everyName : sqlNameKey(outer.deallocates), null, segment));
   }
@@ -166,8 +167,8 @@ export class Admissions {
       submit();
       return;
     }
-    this.#side.writer.write(flushFrame);
-    const described = Promise.withResolvers<void>();
+    this.#side.send(flushFrame);
+    const described: PromiseWithResolvers<void> = Promise.withResolvers();
     portal.onDescribed = described.resolve;
     this.#side.wait(described.promise, submit);
   }

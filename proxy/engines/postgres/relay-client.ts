@@ -14,6 +14,7 @@ import { isStatement, type Classified, type Statement } from './statement.ts';
 
 /** more answers outstanding than any client needs: then it waits */
 const maxSteps = 16_384;
+const known = new Set<number>(Object.values(frontend).filter((type) => type !== frontend.password));
 
 /**
  * Frames of the client, in order: each is forwarded, refused (something that must fail goes to the target in its place)
@@ -151,16 +152,26 @@ export class ClientSide {
         this.relay.segment++;
         return;
       case frontend.terminate:
-        this.relay.end('the client disconnected', null);
+        this.#waiting = true;
+        this.relay.leave();
         return;
+      default:
+        if (!known.has(type)) throw fail('ERR_PROTOCOL_VIOLATION', { message: `invalid frontend message type ${String(type)}` });
+        // an earlier frame of the segment failed, and this one counts for nothing
+        if (!this.relay.discarding) this.#live(type, frame);
+    }
+  }
+
+  #live(type: number, frame: Buffer): void {
+    switch (type) {
       case frontend.query:
-        if (!this.relay.discarding) this.#query(frame);
+        this.#query(frame);
         return;
       case frontend.execute:
-        if (!this.relay.discarding) this.execute(frame);
+        this.execute(frame);
         return;
       case frontend.functionCall:
-        if (!this.relay.discarding) this.#functionCall(frame);
+        this.#functionCall(frame);
         return;
       case frontend.copyData:
       case frontend.copyDone:
@@ -168,28 +179,40 @@ export class ClientSide {
         this.#copyFrame(frame);
         return;
       default:
-        if (!this.extended.frame(type, frame, this.relay.discarding)) throw fail('ERR_PROTOCOL_VIOLATION', { message: `invalid frontend message type ${String(type)}` });
+        this.extended.frame(type, frame);
     }
+  }
+
+  /** A full writer stops the reading after this round, not the round. */
+  send(bytes: Uint8Array): void {
+    void this.writer.write(bytes);
   }
 
   /** Something with no effect of its own, that the target answers. */
   forward(step: Step, frame: Uint8Array): void {
-    this.writer.write(frame);
+    this.send(frame);
     this.relay.steps.push(step);
   }
 
   #query(frame: Buffer): void {
-    this.relay.segment++;
+    const segment = this.#ownSegment();
     const sql = parseQuery(frame, 0, frame.length);
     this.classify(sql, frame, (classified, kept) => {
-      this.#queryClassified(classified, kept);
+      this.#queryClassified(classified, kept, segment);
     });
+  }
+
+  /** A Query that fails skips nothing behind it: what follows is another segment. */
+  #ownSegment(): number {
+    const segment = this.relay.segment + 1;
+    this.relay.segment = segment + 1;
+    return segment;
   }
 
   /** `then` gets the frame again: a copy, when it had to wait. */
   classify(sql: Buffer, frame: Buffer, then: (classified: Classified, frame: Buffer) => void): void {
     const { catalogue, connectCatalogue } = this.relay.parts;
-    if (!catalogue.isFresh) catalogue.refresh(connectCatalogue).catch(() => undefined);
+    if (!catalogue.isFresh) catalogue.renew(connectCatalogue);
     const classified = catalogue.classifier.classify(sql);
     if (!(classified instanceof Promise)) {
       then(classified, frame);
@@ -201,15 +224,15 @@ export class ClientSide {
     });
   }
 
-  #queryClassified(classified: Classified, frame: Buffer): void {
+  #queryClassified(classified: Classified, frame: Buffer, segment: number): void {
     if (this.relay.discarding) return;
-    const step = new Step('query', this.relay.segment);
+    const step = new Step('query', segment);
     if (!isStatement(classified)) {
       this.admissions.refuse(step, denialFrame(this.session.refuse({ ...classified, exact: [frame] })));
       return;
     }
     const effective = this.effective(classified, step, frame, (kept) => {
-      this.#queryClassified(classified, kept);
+      this.#queryClassified(classified, kept, segment);
     });
     if (effective === null) return;
     step.statement = effective;
@@ -280,9 +303,9 @@ export class ClientSide {
   }
 
   #functionCall(frame: Buffer): void {
-    this.relay.segment++;
+    const segment = this.#ownSegment();
     const denial = this.session.refuse({ code: 'ERR_FEATURE_REFUSED', message: 'Function calls of the fast-path protocol are refused by the gateway.', exact: [frame], kind: 'function call' });
-    this.admissions.refuse(new Step('query', this.relay.segment), denialFrame(denial));
+    this.admissions.refuse(new Step('query', segment), denialFrame(denial));
   }
 
   /** Outside a COPY the target ignores these without an answer; so do we, but the first one is on record. */

@@ -10,6 +10,7 @@ import { isStatement, type Classified, type Classifier, type Statement } from '.
 /** per session; a client that needs more is out of control */
 const maxStatements = 10_000;
 const maxPortals = 50_000;
+const unnamed = Buffer.alloc(0);
 
 /** Parse, Bind, Describe, Close and Flush: no effect of their own, but they say what a later Execute will do. */
 export class Extended {
@@ -19,27 +20,23 @@ export class Extended {
     this.#side = side;
   }
 
-  /** False: no such message. `discarding`: an earlier frame of the segment failed, and this one counts for nothing. */
-  frame(type: number, frame: Buffer, discarding: boolean): boolean {
-    const side = this.#side;
+  frame(type: number, frame: Buffer): void {
     switch (type) {
       case frontend.parse:
-        if (!discarding) this.#parse(frame);
-        return true;
+        this.#parse(frame);
+        return;
       case frontend.bind:
-        if (!discarding) this.#bind(frame);
-        return true;
+        this.#bind(frame);
+        return;
       case frontend.describe:
-        if (!discarding) this.#describe(frame);
-        return true;
+        this.#describe(frame);
+        return;
       case frontend.close:
-        if (!discarding) this.#close(frame);
-        return true;
-      case frontend.flush:
-        if (!discarding) side.writer.write(frame);
-        return true;
+        this.#close(frame);
+        return;
       default:
-        return false;
+        // Flush
+        this.#side.send(frame);
     }
   }
 
@@ -107,9 +104,8 @@ export class Extended {
       return;
     }
     if (prepared === undefined) {
-      const name = Buffer.from(message.statement, 'latin1').toString('utf8');
-      const text = name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`;
-      side.admissions.refuseUnknown(step, frame, { sqlstate: '26000', message: text });
+      // fails at the target in its own words; should it know the name (a function may have made it), the portal is still nobody's
+      side.forward(step.changes(relay.portals.propose(message.portal, null, relay.segment)), frame);
       return;
     }
     if (relay.portals.size >= maxPortals) {
@@ -118,7 +114,7 @@ export class Extended {
     }
     const portal: Portal = {
       prepared,
-      name: Buffer.from(message.portalName),
+      name: message.portalName.length === 0 ? unnamed : Buffer.from(message.portalName),
       values: Buffer.from(frame.subarray(message.values)),
       binaryResults: message.binaryResults,
       described: false,

@@ -84,7 +84,7 @@ export class TargetSide {
     } finally {
       clientWriter.flush();
     }
-    if (!this.#relay.over) this.#relay.answered();
+    this.#relay.answered();
     this.#reader.settle();
   }
 
@@ -129,6 +129,10 @@ export class TargetSide {
 
   #openRows(at: number): boolean {
     this.#closeSpan(at);
+    if (this.#relay.isAbandoned) {
+      this.#relay.end('the client disconnected', null);
+      return false;
+    }
     const step = this.#relay.steps.first;
     if (step === undefined || (step.kind !== 'query' && step.kind !== 'execute')) throw unexpected(backend.dataRow);
     if (step.masker === null) {
@@ -183,7 +187,7 @@ export class TargetSide {
 
   #release(chunk: Buffer): true | Promise<void> {
     const step = this.#relay.steps.first;
-    if (step?.permit == null || step.masker === null) throw unexpected(backend.dataRow);
+    if (step === undefined || step.permit === null || step.masker === null) throw unexpected(backend.dataRow);
     return step.permit.release(mask(step.masker, chunk));
   }
 
@@ -266,27 +270,29 @@ export class TargetSide {
     return this.#reply(at);
   }
 
+  /** CommandComplete, EmptyQueryResponse, PortalSuspended */
   #complete(at: number, next: number): true {
     const type = this.#reader.buffer.readUInt8(at);
     const step = this.#relay.steps.first;
-    if (step === undefined || (step.kind !== 'execute' && (step.kind !== 'query' || type === backend.portalSuspended))) throw unexpected(type);
+    if (step === undefined || !completes(step, type)) throw unexpected(type);
     this.#reply(at);
-    const done = type === backend.commandComplete;
-    if (done && step.outer?.altersCatalogue === true) this.#catalogueStale = true;
-    if (done) step.change?.commit();
-    else step.change?.drop();
-    step.change = null;
+    if (type === backend.commandComplete) this.#completed(step, rowsOfTag(this.#reader.buffer, at, next));
     if (step.kind === 'query') {
-      // each result has its own tag; rows seen are counted already
-      const tagged = done ? rowsOfTag(this.#reader.buffer, at, next) : 0;
-      step.rows = step.masker === null ? step.rows + tagged : step.rows;
       step.masker = null;
       return true;
     }
+    step.change?.drop();
     this.#relay.steps.shift();
-    const rows = done && step.rows === 0 ? rowsOfTag(this.#reader.buffer, at, next) : step.rows;
-    step.permit?.settle({ status: 'success', rows });
+    step.permit?.settle({ status: 'success', rows: step.rows });
     return true;
+  }
+
+  #completed(step: Step, tagged: number): void {
+    // rows that were seen are counted; a command without rows names its number in the tag
+    if (step.masker === null) step.rows += tagged;
+    if (step.outer?.altersCatalogue === true) this.#catalogueStale = true;
+    step.change?.commit();
+    step.change = null;
   }
 
   #ready(at: number): true {
@@ -320,7 +326,8 @@ export class TargetSide {
     const { severity, sqlstate, message } = messageOf(buffer, at, next);
     if (severity === 'FATAL' || severity === 'PANIC') this.#relay.targetSaidLast = true;
     const text = this.#session.mask(`${sqlstate} ${message}`.trim());
-    if (step?.replacement != null && step.error === null) this.#masked(at, step.replacement);
+    const replacement = step?.replacement ?? null;
+    if (replacement !== null && step?.error === null) this.#masked(at, replacement);
     else this.#masked(at, maskReport(buffer, at, next, this.#mask));
     if (step === undefined) return true;
     step.error = text;
@@ -349,6 +356,10 @@ export class TargetSide {
   #copy(): never {
     throw fail('ERR_FEATURE_REFUSED', { message: 'The target began a COPY that was not asked for.' });
   }
+}
+
+function completes(step: Step, type: number): boolean {
+  return step.kind === 'execute' || (step.kind === 'query' && type !== backend.portalSuspended);
 }
 
 /** Whatever goes wrong while masking: nothing of the chunk may leave. */

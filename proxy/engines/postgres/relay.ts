@@ -55,9 +55,10 @@ export class Relay {
   targetSaidLast = false;
   over = false;
   readonly done: Promise<void>;
+  #leaving = false;
   readonly #clientSide: ClientSide;
   readonly #targetSide: TargetSide;
-  readonly #finished = Promise.withResolvers<void>();
+  readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(parts: RelayParts) {
     this.parts = parts;
@@ -71,7 +72,7 @@ export class Relay {
     client.reader.limit = limits.highWaterBytes;
     target.connection.reader.limit = limits.highWaterBytes;
     client.reader.onClosed = () => {
-      this.end('the client disconnected', null);
+      if (!this.#leaving) this.end('the client disconnected', null);
     };
     target.connection.reader.onClosed = () => {
       this.#targetSide.pump();
@@ -89,7 +90,19 @@ export class Relay {
 
   /** After frames of the target were handled: what waited for its answers goes on. */
   answered(): void {
-    this.#clientSide.answered();
+    if (this.#leaving && this.steps.length === 0) this.end('the client disconnected', null);
+    else this.#clientSide.answered();
+  }
+
+  /** Terminate: what was sent before it still runs, as at the target itself. */
+  leave(): void {
+    this.#leaving = true;
+    if (this.steps.length === 0) this.end('the client disconnected', null);
+  }
+
+  /** Rows for a client that is gone end the session, as they do at the target itself. */
+  get isAbandoned(): boolean {
+    return this.#leaving && this.parts.client.reader.closed;
   }
 
   /** Null: the catalogue must be loaded first. */

@@ -56,6 +56,15 @@ function parseClientFirst(message: string): FirstMessage {
   return { gs2: `${gs2},,`, bare, nonce: nonce[1] };
 }
 
+function parseClientFinal(message: string): { withoutProof: string; binding: string; nonce: string; proof: Buffer } {
+  const at = message.lastIndexOf(',p=');
+  const withoutProof = message.slice(0, Math.max(at, 0));
+  const [binding, nonce] = attributes(withoutProof) ?? [];
+  const proof = base64(message.slice(at + 3));
+  if (at < 0 || binding?.[0] !== 'c' || nonce?.[0] !== 'r' || proof?.length !== 32) throw malformed();
+  return { withoutProof, binding: binding[1], nonce: nonce[1], proof };
+}
+
 function malformed(): Error {
   return fail('ERR_PROTOCOL_VIOLATION', { message: 'The SCRAM message is malformed.' });
 }
@@ -85,12 +94,8 @@ export class ScramServer {
   /** client-final-message → server-final-message and the caller; null when the proof is not valid. */
   async verify(message: string): Promise<{ caller: Caller; final: string } | null> {
     const first = this.#first;
-    const at = message.lastIndexOf(',p=');
-    const withoutProof = message.slice(0, Math.max(at, 0));
-    const [binding, nonce] = attributes(withoutProof) ?? [];
-    const proof = base64(message.slice(at + 3));
-    if (first === null || at < 0 || binding?.[0] !== 'c' || nonce?.[0] !== 'r' || proof?.length !== 32) throw malformed();
-    if (binding[1] !== Buffer.from(first.gs2).toString('base64') || nonce[1] !== this.#fullNonce) throw malformed();
+    const { withoutProof, binding, nonce, proof } = parseClientFinal(message);
+    if (binding !== Buffer.from(first?.gs2 ?? '').toString('base64') || nonce !== this.#fullNonce || first === null) throw malformed();
     const verified = await this.#exchange.verify(`${first.bare},${this.#serverFirst},${withoutProof}`, proof);
     if (verified === null) return null;
     return { caller: verified.caller, final: `v=${Buffer.from(verified.serverSignature).toString('base64')}` };
@@ -159,14 +164,9 @@ export class ScramClient {
 
   /** server-first-message → client-final-message */
   async respond(message: string, user = ''): Promise<string> {
-    const [nonce, salt, iterations] = attributes(message) ?? [];
-    const saltBytes = salt?.[0] === 's' ? base64(salt[1]) : null;
-    const count = iterations?.[0] === 'i' && /^[1-9][0-9]{0,8}$/.test(iterations[1]) ? Number(iterations[1]) : 0;
-    if (nonce?.[0] !== 'r' || !isNonce(nonce[1]) || !nonce[1].startsWith(this.#nonce) || nonce[1].length === this.#nonce.length) throw hostile('nonce');
-    if (saltBytes === null || saltBytes.length === 0 || saltBytes.length > 1024) throw hostile('salt');
-    if (count < minIterations || count > maxIterations) throw hostile('iteration count');
-    const keys = await this.#keys.get(this.#password, saltBytes, count);
-    const withoutProof = `c=biws,r=${nonce[1]}`;
+    const { nonce, salt, iterations } = parseServerFirst(message, this.#nonce);
+    const keys = await this.#keys.get(this.#password, salt, iterations);
+    const withoutProof = `c=biws,r=${nonce}`;
     const authMessage = `n=${user},r=${this.#nonce},${message},${withoutProof}`;
     const proof = Buffer.from(keys.client);
     const signature = hmac(keys.stored, authMessage);
@@ -181,6 +181,22 @@ export class ScramClient {
     const signature = first?.[0] === 'v' ? base64(first[1]) : null;
     if (this.#signature === null || signature?.length !== 32 || !timingSafeEqual(signature, this.#signature)) throw hostile('signature');
   }
+}
+
+/** r=, s= and i= in this order; `own`: our part of the nonce */
+function parseServerFirst(message: string, own: string): { nonce: string; salt: Buffer; iterations: number } {
+  const pairs = attributes(message) ?? [];
+  const [nonce = '', salt = '', iterations = ''] = pairs.map(([name, value], index) => (name === 'rsi'.charAt(index) ? value : ''));
+  if (!isNonce(nonce) || !nonce.startsWith(own) || nonce.length === own.length) throw hostile('nonce');
+  const saltBytes = base64(salt);
+  if (saltBytes === null || saltBytes.length === 0) throw hostile('salt');
+  return { nonce, salt: saltBytes, iterations: acceptableCount(iterations) };
+}
+
+function acceptableCount(text: string): number {
+  const count = /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : 0;
+  if (count < minIterations || count > maxIterations) throw hostile('iteration count');
+  return count;
 }
 
 function hostile(what: string): Error {

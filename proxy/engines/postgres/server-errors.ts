@@ -48,19 +48,16 @@ export function denialOf(error: unknown): Denial {
 }
 
 /** Fields that the target itself fills, with nothing of its data: S, V, C, P, p, F, L, R. */
-const plainFields = new Set([...'SVCPpFLR'].map((letter) => letter.charCodeAt(0)));
+const plainFields = new Set(Array.from('SVCPpFLR', (letter) => letter.charCodeAt(0)));
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** The frame with its texts masked: null when nothing changes, so that the very bytes of the target go on. */
 export function maskReport(buffer: Buffer, start: number, end: number, mask: (text: string) => string): Buffer | null {
   const fields = parseReport(buffer, start, end);
-  let changed = false;
-  const parts = fields.map(({ code, value }) => {
-    const masked = plainFields.has(code) ? value : maskBytes(value, mask);
-    if (masked !== value) changed = true;
-    return Buffer.concat([Buffer.from([code]), masked, Buffer.from([0])]);
-  });
-  return changed ? frame(buffer[start] ?? 0, ...parts, Buffer.from([0])) : null;
+  const masked = fields.map(({ code, value }) => (plainFields.has(code) ? value : maskBytes(value, mask)));
+  if (masked.every((value, index) => value === fields[index]?.value)) return null;
+  const parts = masked.flatMap((value, index) => [Buffer.from([fields[index]?.code ?? 0]), value, Buffer.from([0])]);
+  return frame(buffer[start] ?? 0, ...parts, Buffer.from([0]));
 }
 
 /** The same buffer when nothing changes. Text that is no UTF-8 is masked byte by byte. */

@@ -25,24 +25,31 @@ export async function greet(first: Connection, gate: Gate): Promise<Greeted | nu
   const seen = { tls: false, gss: false };
   for (;;) {
     const head = await connection.reader.bytes(1);
-    if (head[0] === tlsHandshakeByte && !seen.tls && !seen.gss && gate.tls !== null) {
-      connection = await startDirectTls(connection, gate.tls, head);
+    const direct = head[0] === tlsHandshakeByte && connection === first ? gate.tls : null;
+    if (direct !== null) {
+      connection = await startDirectTls(connection, direct, head);
       seen.tls = true;
       continue;
     }
     const packet = await readPacket(connection, head, gate);
-    if (packet.kind === 'tls' && !seen.tls) {
-      seen.tls = true;
-      connection = await answerTls(connection, gate.tls);
-    } else if (packet.kind === 'gss' && !seen.gss) {
-      seen.gss = true;
-      connection.socket.write('N');
-    } else if (packet.kind === 'cancel') {
-      gate.cancel(packet.key);
-      return null;
-    } else if (packet.kind === 'startup') {
-      return begin(connection, packet);
-    } else return turnAway(connection, packet.kind === 'rejected' ? packet : reject('08P01', 'unexpected encryption request'));
+    switch (packet.kind) {
+      case 'tls':
+      case 'gss':
+        // each at most once, or a client could go on for ever
+        if (seen[packet.kind]) return turnAway(connection, reject('08P01', 'unexpected encryption request'));
+        seen[packet.kind] = true;
+        if (packet.kind === 'tls') connection = await answerTls(connection, gate.tls);
+        else connection.socket.write('N');
+        break;
+      case 'cancel':
+        gate.cancel(packet.key);
+        connection.socket.end();
+        return null;
+      case 'startup':
+        return begin(connection, packet);
+      case 'rejected':
+        return turnAway(connection, packet);
+    }
   }
 }
 
@@ -82,7 +89,7 @@ function begin(connection: Connection, packet: FirstPacket & { kind: 'startup' }
 }
 
 function turnAway(connection: Connection, rejection: Rejection): null {
-  connection.socket.write(report({ severity: 'FATAL', ...rejection }));
+  connection.socket.end(report({ severity: 'FATAL', ...rejection }));
   return null;
 }
 
@@ -100,7 +107,7 @@ export async function authenticate(connection: Connection, user: string, gate: G
   const final = await readPassword(connection, gate);
   const verified = await server.verify(final.subarray(headerBytes).toString('utf8'));
   if (verified === null) {
-    socket.write(report({ severity: 'FATAL', sqlstate: '28P01', message: `password authentication failed for user "${user}"` }));
+    socket.end(report({ severity: 'FATAL', sqlstate: '28P01', message: `password authentication failed for user "${user}"` }));
     return null;
   }
   socket.write(Buffer.concat([authenticationRequest(authentication.saslFinal, Buffer.from(verified.final)), authenticationRequest(authentication.ok)]));

@@ -33,6 +33,7 @@ const settings = new Map(
   ].map((name) => [name.toLowerCase(), name]),
 );
 
+const ownNames = new Set(['user', 'database', 'application_name']);
 const maxNameBytes = 63;
 const encodings = new Map([
   ['utf8', 'UTF8'],
@@ -48,19 +49,13 @@ export function acceptParameters(parameters: ReadonlyMap<string, string>): Accep
   if (user === '') return reject('28000', 'no PostgreSQL user name specified in startup packet');
   const database = parameters.get('database') ?? '';
   const upstream = new Map<string, string>([['client_encoding', 'UTF8']]);
-  let applicationName = '';
   for (const [name, value] of parameters) {
-    if (name === 'user' || name === 'database') continue;
-    if (name === 'application_name') {
-      applicationName = value;
-      continue;
-    }
-    const rejection = name === 'options' ? acceptOptions(value, upstream) : acceptSetting(name, value, upstream);
+    const rejection = ownNames.has(name) ? null : name === 'options' ? acceptOptions(value, upstream) : acceptSetting(name, value, upstream);
     if (rejection !== null) return rejection;
   }
   const wanted = database === '' ? user : database;
   if (Buffer.byteLength(user) > maxNameBytes || Buffer.byteLength(wanted) > 2 * maxNameBytes + 1) return reject('42622', 'a name in the startup packet is too long');
-  return { kind: 'accepted', user, database: wanted, applicationName, upstream };
+  return { kind: 'accepted', user, database: wanted, applicationName: parameters.get('application_name') ?? '', upstream };
 }
 
 function acceptSetting(name: string, value: string, upstream: Map<string, string>): Rejection | null {
@@ -92,7 +87,7 @@ function acceptOptions(value: string, upstream: Map<string, string>): Rejection 
     const name = match?.[1];
     if (name === undefined) return reject('42704', `startup option "${printable(word)}" is refused by the gateway`, 'Only `-c name=value` is read.');
     const setting = name.replaceAll('-', '_');
-    if (['user', 'database', 'application_name'].includes(setting.toLowerCase())) return reject('42704', `startup option "${printable(setting)}" is refused by the gateway`);
+    if (ownNames.has(setting.toLowerCase())) return reject('42704', `startup option "${printable(setting)}" is refused by the gateway`);
     const rejection = acceptSetting(setting, match?.[2] ?? '', upstream);
     if (rejection !== null) return rejection;
   }

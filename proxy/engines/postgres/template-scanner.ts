@@ -15,11 +15,10 @@ const dollar = 7;
 const dot = 8;
 const open = 9;
 const close = 10;
-const zero = 11;
 
 const classes = classTable();
 /** what a number must not follow without white space: its placeholder would run into it */
-const adjacent = Uint8Array.from({ length: 12 }, (_, kind) => ([letter, digit, quote, doubleQuote, dollar, dot, close].includes(kind) ? 1 : 0));
+const adjacent = Uint8Array.from({ length: 11 }, (_, kind) => ([letter, digit, quote, doubleQuote, dollar, dot, close].includes(kind) ? 1 : 0));
 const maxDepth = 1_000;
 /** flex rereads a run of operator characters once per token, so long runs cost their square */
 const maxOperatorRun = 128;
@@ -55,6 +54,8 @@ export class Scanner {
 
   scan(sql: Uint8Array): void {
     this.#reset(sql);
+    // C code would see a shorter text
+    if (sql.indexOf(0) >= 0) this.fault = 'nul';
     while (this.#at < this.#end && this.fault === null) this.#token(sql[this.#at] ?? 0);
   }
 
@@ -115,9 +116,6 @@ export class Scanner {
       case close:
         this.#depth--;
         this.#copy(byte);
-        return;
-      case zero:
-        this.fault = 'nul';
         return;
       default:
         if (byte === 0x0b) this.unusual = true;
@@ -229,7 +227,6 @@ export class Scanner {
     do {
       if (pieces++ > 0) this.unusual = true;
       this.#piece(kind === mark.escape);
-      if (this.fault !== null) return;
     } while (this.#continues());
     this.#mark(start, this.#at, pieces > 1 && kind === mark.string ? mark.joined : kind);
     this.#literal();
@@ -254,9 +251,6 @@ export class Scanner {
         at++;
       } else if (byte >= 0x80) {
         this.nonAscii = true;
-      } else if (byte === 0) {
-        this.fault = 'nul';
-        return;
       }
     }
     if (at >= this.#end) this.unusual = true;
@@ -305,8 +299,7 @@ export class Scanner {
       if (byte === 0x22) {
         if (sql[at + 1] !== 0x22) break;
         at++;
-      } else if (byte === 0) this.fault = 'nul';
-      else if (byte >= 0x80) this.nonAscii = this.unusual = true;
+      } else if (byte >= 0x80) this.nonAscii = this.unusual = true;
       else if (classes[byte] === digit) digits++;
     }
     if (at >= this.#end) this.unusual = true;
@@ -347,14 +340,11 @@ export class Scanner {
     search: for (; at + delimiter <= this.#end; at++) {
       const byte = sql[at] ?? 0;
       if (byte >= 0x80) this.nonAscii = true;
-      if (byte === 0) this.fault = 'nul';
       if (byte !== 0x24) continue;
       for (let same = 1; same < delimiter; same++) if (sql[at + same] !== sql[start + same]) continue search;
       break;
     }
     if (at + delimiter > this.#end) this.unusual = true;
-    // the unsearched tail of an unterminated literal may hold a NUL
-    if (at + delimiter > this.#end && sql.indexOf(0, start) >= 0) this.fault = 'nul';
     this.#at = Math.min(at + delimiter, this.#end);
     this.#separate();
     this.#mark(start, this.#at, mark.dollar);
@@ -410,9 +400,7 @@ export class Scanner {
 
   #comment(end: number): void {
     for (let at = this.#at; at < end; at++) {
-      const byte = this.#sql[at] ?? 0;
-      if (byte >= 0x80) this.nonAscii = true;
-      else if (byte === 0) this.fault = 'nul';
+      if ((this.#sql[at] ?? 0) >= 0x80) this.nonAscii = true;
     }
     this.#mark(this.#at, end, mark.comment);
     this.#at = end;
@@ -436,6 +424,5 @@ function classTable(): Uint8Array {
   put('.', dot);
   put('([', open);
   put(')]', close);
-  table[0] = zero;
   return table;
 }

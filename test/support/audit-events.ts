@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import type { Appliance } from './appliance.ts';
+
+/** An event as the control API gives it. */
+export interface AuditEvent {
+  readonly index: number;
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly body: string | null;
+}
+
+const pageSize = 1_000;
+
+/** Every event with its body, oldest first. */
+export async function allEvents(appliance: Appliance): Promise<AuditEvent[]> {
+  const events: AuditEvent[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: { items: AuditEvent[]; next: string | null } = await get(appliance, `/v1/audit/events?limit=${String(pageSize)}${cursor === '' ? '' : `&cursor=${cursor}`}`);
+    events.push(...page.items);
+    cursor = page.next;
+  }
+  return events.reverse();
+}
+
+function get<T>(appliance: Appliance, path: string): Promise<T> {
+  const headers = { authorization: `Bearer ${readFileSync(join(appliance.dir, 'admin.token'), 'utf8').trim()}` };
+  return new Promise((resolve, reject) => {
+    const asked = request(new URL(path, appliance.controlUrl), { ca: readFileSync(appliance.caFile), headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.once('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text) as T);
+        else reject(new Error(`${path}: ${String(response.statusCode)} ${text}`));
+      });
+    });
+    asked.once('error', reject);
+    asked.end();
+  });
+}
+
+/** What an auditor counts over a log. Every list is empty in a good one. */
+export interface LogFindings {
+  readonly intents: number;
+  /** operations with an intent and no outcome */
+  readonly open: readonly string[];
+  /** sessions whose operations are not numbered 1, 2, 3, … */
+  readonly gaps: readonly string[];
+  /** sessions that began and never ended */
+  readonly unended: readonly string[];
+  readonly outcomes: Readonly<Record<string, number>>;
+}
+
+export function findingsOf(events: readonly AuditEvent[]): LogFindings {
+  const intended = new Set<string>();
+  const settled = new Set<string>();
+  const sequences = new Map<string, number[]>();
+  const live = new Set<string>();
+  const outcomes: Record<string, number> = {};
+  for (const { header } of events) {
+    const { code, session, operation, seq, outcome } = header;
+    if (code === 'operation.intended') intended.add(String(operation));
+    if (code === 'operation.settled') {
+      settled.add(String(operation));
+      outcomes[String(outcome)] = (outcomes[String(outcome)] ?? 0) + 1;
+    }
+    if (code === 'session.started') live.add(String(session));
+    if (code === 'session.ended') live.delete(String(session));
+    if (code === 'operation.intended' || code === 'operation.refused') {
+      const list = sequences.get(String(session)) ?? [];
+      list.push(Number(seq));
+      sequences.set(String(session), list);
+    }
+  }
+  const gaps = [...sequences].filter(([, numbers]) => numbers.sort((a, b) => a - b).some((number, at) => number !== at + 1)).map(([session]) => session);
+  return { intents: intended.size, open: [...intended].filter((id) => !settled.has(id)), gaps, unended: [...live], outcomes };
+}
+
+/** Those of `ids` that no intent names. */
+export function withoutIntent(events: readonly AuditEvent[], ids: readonly string[]): string[] {
+  const text = events.filter(({ header }) => header['code'] === 'operation.intended').map(({ body }) => body ?? '').join('\n');
+  return ids.filter((id) => !text.includes(id));
+}
