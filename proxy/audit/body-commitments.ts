@@ -42,7 +42,8 @@ export class BodyCommitments {
       if (bodySegmentNumber(name) === null) throw new Refuted(join('bodies', name), 'no file of this log');
     }
     const missing = this.#missing.filter((index) => index < published);
-    if (isRequired && missing[0] !== undefined) throw new Refuted(join('bodies', bodySegmentName(Math.floor(missing[0] / segmentEntries))), 'the body of the entry is missing', { index: missing[0] });
+    if (isRequired && missing[0] !== undefined)
+      throw new Refuted(join('bodies', bodySegmentName(Math.floor(missing[0] / segmentEntries))), 'the body of the entry is missing', { index: missing[0] });
     return { verified: this.#verified, present: this.#present, missing: missing.length };
   }
 
@@ -53,7 +54,9 @@ export class BodyCommitments {
     for (const batch of read?.batches ?? []) this.#batch(batch, file);
     if (read !== null && read.fault !== null && !this.#isUncertain(number, read.fault)) {
       const last = read.batches.at(-1);
-      throw new Refuted(file, `the file is damaged at byte ${String(read.fault)}`, { index: last === undefined ? number * segmentEntries : last.firstIndex + last.count });
+      throw new Refuted(file, `the file is damaged at byte ${String(read.fault)}`, {
+        index: last === undefined ? number * segmentEntries : last.firstIndex + last.count,
+      });
     }
     for (const index of this.#wanted.keys()) {
       if (index >= this.#next * segmentEntries) continue;
@@ -77,7 +80,8 @@ export class BodyCommitments {
     }
     for (const { ordinal, salt, text } of this.#open(firstIndex, sealed, file)) {
       const index = firstIndex + ordinal;
-      if (ordinal >= count || this.#wanted.get(index) !== commitment(salt, text)) throw new Refuted(file, 'a body is not the one its entry is committed to', { index });
+      if (ordinal >= count || this.#wanted.get(index) !== commitment(salt, text))
+        throw new Refuted(file, 'a body is not the one its entry is committed to', { index });
       this.#wanted.delete(index);
       this.#present++;
       this.#verified++;

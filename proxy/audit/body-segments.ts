@@ -38,7 +38,12 @@ function encodeRecord({ firstIndex, count, sealed }: SealedBatch): Buffer {
 }
 
 /** Appends after `position` whatever stands there; gives the new position. */
-export async function appendBodies(files: LogFiles, directory: string, position: { segment: number; bytes: number }, batches: readonly Batch[]): Promise<{ segment: number; bytes: number }> {
+export async function appendBodies(
+  files: LogFiles,
+  directory: string,
+  position: { segment: number; bytes: number },
+  batches: readonly Batch[],
+): Promise<{ segment: number; bytes: number }> {
   let at = position;
   const bySegment = Map.groupBy(
     batches.filter(({ sealed }) => sealed.length > 0),

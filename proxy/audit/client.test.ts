@@ -30,17 +30,24 @@ interface Bench {
   server: AuditServer;
 }
 
-async function serve(files: LogFiles = nodeLogFiles, at?: Bench): Promise<Bench> {
+async function serve(files: LogFiles = nodeLogFiles, at?: Bench, graceMs = 10_000): Promise<Bench> {
   const directory = at?.directory ?? (await mkdtemp(join(tmpdir(), 'postern-audit-')));
   if (at === undefined) ends.push(() => rm(directory, { recursive: true, force: true }));
   const socketPath = join(directory, 'run', 'audit.sock');
   const server = await AuditServer.start({
     socketPath,
     openLog: (lostBefore) =>
-      AuditLog.open({ directory: join(directory, 'log'), signer, bodyKey: Buffer.alloc(32, 9), files, limits: { checkpointAfterMs: 20, reserveBytes: 4_096 }, ...(lostBefore && { lostBefore }) }),
+      AuditLog.open({
+        directory: join(directory, 'log'),
+        signer,
+        bodyKey: Buffer.alloc(32, 9),
+        files,
+        limits: { checkpointAfterMs: 20, reserveBytes: 4_096 },
+        ...(lostBefore && { lostBefore }),
+      }),
     verifierKey: signer.verifierKey,
     readerToken: token,
-    graceMs: 50,
+    graceMs,
   });
   ends.push(() => server.stop());
   return { directory, socketPath, server };
@@ -61,7 +68,15 @@ function newReader(bench: Bench, withToken = true): AuditReader {
 const plain: Phase = { kind: 'plain' };
 function refused(reason: string, bodyText?: string): ReturnType<typeof event> {
   return event(
-    { code: 'operation.refused', at: '2026-01-02T03:04:05.678Z', actor: { issuer: 'postern', subject: 's', name: 'ci', kind: 'service-account', credential: 'tok_a' }, origin: '127.0.0.1', outcome: 'failure', affected: 'orders', reason },
+    {
+      code: 'operation.refused',
+      at: '2026-01-02T03:04:05.678Z',
+      actor: { issuer: 'postern', subject: 's', name: 'ci', kind: 'service-account', credential: 'tok_a' },
+      origin: '127.0.0.1',
+      outcome: 'failure',
+      affected: 'orders',
+      reason,
+    },
     bodyText,
   );
 }
@@ -165,7 +180,7 @@ describe('the client', () => {
     await client.whenDurable(1);
     await bench.server.stop();
     await client.close(0);
-    await serve(nodeLogFiles, bench);
+    await serve(nodeLogFiles, bench, 20);
     const reader = newReader(bench);
     await expect.poll(() => reasons(reader)).toEqual(['s', 'its process did not come back after the log was restarted']);
   });
@@ -176,7 +191,10 @@ describe('the client', () => {
       ...nodeLogFiles,
       async createJournal(path) {
         const file = await nodeLogFiles.createJournal(path);
-        return { append: (bytes) => (isFailing ? Promise.reject(Object.assign(new Error('input/output error'), { code: 'EIO' })) : file.append(bytes)), close: () => file.close() };
+        return {
+          append: (bytes) => (isFailing ? Promise.reject(Object.assign(new Error('input/output error'), { code: 'EIO' })) : file.append(bytes)),
+          close: () => file.close(),
+        };
       },
     };
     const bench = await serve(files);

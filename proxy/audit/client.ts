@@ -19,6 +19,8 @@ export interface AuditClientOptions {
 
 const defaultQueueBytes = 64 * 1024 * 1024;
 const defaultLostAfterMs = 5_000;
+/** how long an ending may wait for company */
+const closingDelayMs = 5;
 const frameBytes = 512 * 1024;
 const frameEvents = 2_048;
 const firstRetryMs = 20;
@@ -50,6 +52,7 @@ export class AuditClient {
   /** how many of `#unacked` were sent over this connection */
   #sent = 0;
   #scheduled = false;
+  #lateTimer: NodeJS.Timeout | null = null;
   #waiters: Waiter[] = [];
   /** tickets whose place in the log somebody waits for, and those that are known */
   readonly #wanted = new Set<number>();
@@ -92,17 +95,20 @@ export class AuditClient {
     // closing records have room of their own
     const isClosing = phase.kind === 'close';
     if (!isClosing && this.condition !== 'open') throw fail('ERR_AUDIT_UNAVAILABLE', { detail: `the log is ${this.condition}` });
-    if (this.#queuedBytes > (isClosing ? 2 * limit : limit) || this.#stopped.signal.aborted) throw fail('ERR_AUDIT_UNAVAILABLE', { detail: 'too much waits for the log' });
+    if (this.#queuedBytes > (isClosing ? 2 * limit : limit) || this.#stopped.signal.aborted)
+      throw fail('ERR_AUDIT_UNAVAILABLE', { detail: 'too much waits for the log' });
     const event = encodeEvent(this.#ticket + 1, header, phase, body);
     this.#ticket++;
     this.#unacked.push(event);
     this.#queuedBytes += sizeOf(event);
-    this.#schedule();
+    if (isClosing) this.#scheduleLate();
+    else this.#schedule();
     return event.ticket;
   }
 
   whenDurable(ticket: number): Promise<void> {
     if (ticket <= this.#durable) return Promise.resolve();
+    this.#schedule();
     // a connection that broke just now may come back in time
     const isAway = this.#channel === null && this.#lossTimer === null;
     if (this.#condition === 'lost' || isAway) return Promise.reject(fail('ERR_AUDIT_UNAVAILABLE'));
@@ -110,7 +116,12 @@ export class AuditClient {
       const waiter = { ticket, resolve, reject };
       const last = this.#waiters.at(-1);
       if (last === undefined || last.ticket <= ticket) this.#waiters.push(waiter);
-      else this.#waiters.splice(this.#waiters.findIndex((other) => other.ticket > ticket), 0, waiter);
+      else
+        this.#waiters.splice(
+          this.#waiters.findIndex((other) => other.ticket > ticket),
+          0,
+          waiter,
+        );
     });
   }
 
@@ -149,6 +160,14 @@ export class AuditClient {
     this.#stopped.abort();
     this.#channel?.close();
     this.#lose();
+  }
+
+  /** Nobody waits for what closes: it rides with the next event, or leaves by itself soon after. */
+  #scheduleLate(): void {
+    this.#lateTimer ??= setTimeout(() => {
+      this.#lateTimer = null;
+      this.#schedule();
+    }, closingDelayMs);
   }
 
   #schedule(): void {

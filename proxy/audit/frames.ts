@@ -96,14 +96,18 @@ export function conditionFrame(condition: LogCondition): Buffer {
 export function decodeFrame(bytes: Buffer): Frame | null {
   switch (bytes[0]) {
     case kinds.hello:
-      return bytes.length > 8 && bytes.length === 8 + bytes.readUInt8(7) ? { kind: 'hello', acked: bytes.readUIntBE(1, 6), client: bytes.toString('utf8', 8) } : null;
+      return bytes.length > 8 && bytes.length === 8 + bytes.readUInt8(7)
+        ? { kind: 'hello', acked: bytes.readUIntBE(1, 6), client: bytes.toString('utf8', 8) }
+        : null;
     case kinds.append: {
       const end = bytes.length < 5 ? Infinity : 5 + bytes.readUInt32BE(1);
       return end <= bytes.length ? { kind: 'append', entries: bytes.subarray(5, end), bodies: bytes.subarray(end) } : null;
     }
     case kinds.request:
     case kinds.response:
-      return bytes.length < 5 ? null : { kind: bytes[0] === kinds.request ? 'request' : 'response', id: bytes.readUInt32BE(1), json: bytes.toString('utf8', 5) };
+      return bytes.length < 5
+        ? null
+        : { kind: bytes[0] === kinds.request ? 'request' : 'response', id: bytes.readUInt32BE(1), json: bytes.toString('utf8', 5) };
     case kinds.durable:
       return decodeDurable(bytes);
     default:
@@ -114,7 +118,8 @@ export function decodeFrame(bytes: Buffer): Frame | null {
 function decodeDurable(bytes: Buffer): Frame | null {
   if (bytes.length < 7 || (bytes.length - 7) % runBytes !== 0) return null;
   const runs: Run[] = [];
-  for (let at = 7; at < bytes.length; at += runBytes) runs.push({ ticket: bytes.readUIntBE(at, 6), index: bytes.readUIntBE(at + 6, 6), count: bytes.readUInt32BE(at + 12) });
+  for (let at = 7; at < bytes.length; at += runBytes)
+    runs.push({ ticket: bytes.readUIntBE(at, 6), index: bytes.readUIntBE(at + 6, 6), count: bytes.readUInt32BE(at + 12) });
   return { kind: 'durable', ticket: bytes.readUIntBE(1, 6), runs };
 }
 

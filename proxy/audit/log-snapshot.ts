@@ -68,7 +68,8 @@ async function snapshotOnce(path: string, note: string | null, key: VerifierKey)
   const { checkpoint } = opened;
   const tiles = await listTiles(path);
   const journal = await readJournal(join(path, 'journal'), checkpoint.size).catch((error: unknown) => {
-    if (error instanceof AppError && error.code === 'ERR_VERIFICATION_FAILED') throw new Refuted('journal', error.detail ?? error.message, { index: checkpoint.size });
+    if (error instanceof AppError && error.code === 'ERR_VERIFICATION_FAILED')
+      throw new Refuted('journal', error.detail ?? error.message, { index: checkpoint.size });
     throw error;
   });
   return { checkpoint, note, tiles, tail: journal.batches, tornBytes: journal.tornBytes };

@@ -187,8 +187,12 @@ describe('the log', () => {
     const log = await openLog(directory);
     new Caller(log).send(['a']);
     await log.stop();
-    await expect(openLog(directory, { signer: logSigner(randomBytes(32), 'postern.local/testing') })).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
-    await expect(openLog(directory, { signer: logSigner(Buffer.alloc(32, 7), 'postern.local/other') })).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
+    await expect(openLog(directory, { signer: logSigner(randomBytes(32), 'postern.local/testing') })).rejects.toMatchObject({
+      code: 'ERR_VERIFICATION_FAILED',
+    });
+    await expect(openLog(directory, { signer: logSigner(Buffer.alloc(32, 7), 'postern.local/other') })).rejects.toMatchObject({
+      code: 'ERR_VERIFICATION_FAILED',
+    });
     for (const name of ['state.json', 'checkpoint', 'tile/0/000.p/3', 'tile/entries/000.p/3']) {
       const copy = await crashCopy(directory);
       const bytes = await readFile(join(copy, name));
@@ -228,6 +232,48 @@ function trackedFiles(durable: Map<string, number>, isSyncing = true): LogFiles 
       };
     },
   };
+}
+
+/** Lets the disk be still while it is copied: the power goes between two operations. */
+class Gate {
+  #closed: PromiseWithResolvers<null> | null = null;
+  #active = 0;
+
+  through(files: LogFiles): LogFiles {
+    const guarded =
+      <A extends unknown[], R>(work: (...given: A) => Promise<R>) =>
+      async (...given: A): Promise<R> => {
+        while (this.#closed !== null) await this.#closed.promise;
+        this.#active++;
+        try {
+          return await work(...given);
+        } finally {
+          this.#active--;
+        }
+      };
+    return {
+      replace: guarded((path: string, bytes: Uint8Array) => files.replace(path, bytes)),
+      appendAt: guarded((path: string, position: number, bytes: Uint8Array) => files.appendAt(path, position, bytes)),
+      reserve: guarded((path: string, bytes: number) => files.reserve(path, bytes)),
+      remove: guarded((path: string) => files.remove(path)),
+      makeDirectory: guarded((path: string) => files.makeDirectory(path)),
+      createJournal: guarded(async (path: string) => {
+        const file = await files.createJournal(path);
+        return { append: guarded((bytes: Uint8Array) => file.append(bytes)), close: () => file.close() };
+      }),
+    };
+  }
+
+  async whileStill<T>(work: () => Promise<T>): Promise<T> {
+    this.#closed = Promise.withResolvers();
+    while (this.#active > 0) await new Promise(setImmediate);
+    try {
+      return await work();
+    } finally {
+      this.#closed.resolve(null);
+      this.#closed = null;
+    }
+  }
 }
 
 async function powerLoss(directory: string, durable: ReadonlyMap<string, number>): Promise<string> {
@@ -281,7 +327,7 @@ describe('recovery', () => {
       const copy = await crashCopy(directory);
       const damaged = path.replace(directory, copy);
       const bytes = await readFile(damaged);
-      bytes[at] = (bytes[at] ?? 0) ^ (1 << at % 8);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
       await writeFile(damaged, bytes);
       await expect(openLog(copy), `byte ${String(at)}`).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
       expect((await readFile(damaged)).equals(bytes)).toBe(true);
@@ -321,14 +367,21 @@ describe('recovery', () => {
   it('loses nothing acknowledged when the power goes under load', async () => {
     const directory = await newDirectory();
     const durable = new Map<string, number>();
-    const log = await openLog(directory, { files: trackedFiles(durable), limits: { ...quiet, maxSegmentBytes: 4_000, checkpointAfterEntries: 40 } });
+    const gate = new Gate();
+    const log = await openLog(directory, {
+      files: gate.through(trackedFiles(durable)),
+      limits: { ...quiet, maxSegmentBytes: 4_000, checkpointAfterEntries: 40 },
+    });
     const caller = new Caller(log);
     for (let round = 0; round < 30; round++) {
       for (let at = 0; at < 5; at++) caller.send([`word ${String(round * 5 + at)}`]);
       if (round % 3 === 0) await caller.durable();
       if (round % 10 !== 9) continue;
-      const { acked } = caller;
-      const copy = await powerLoss(directory, new Map(durable));
+      let acked = 0;
+      const copy = await gate.whileStill(() => {
+        acked = caller.acked;
+        return powerLoss(directory, durable);
+      });
       const recovered = await openLog(copy);
       expect(recovered.watermark('gateway-a')).toBeGreaterThanOrEqual(acked);
       expect((await reasons(recovered)).filter((reason) => reason.startsWith('word')).length).toBeGreaterThanOrEqual(acked);
@@ -437,7 +490,11 @@ describe('a failing disk', () => {
   it('keeps entries in the journal while tiles cannot be written', async () => {
     const directory = await newDirectory();
     let isFull = false;
-    const files: LogFiles = { ...nodeLogFiles, replace: (path, bytes) => (isFull ? Promise.reject(fullDisk()) : nodeLogFiles.replace(path, bytes)), reserve: (path, bytes) => (isFull ? Promise.reject(fullDisk()) : nodeLogFiles.reserve(path, bytes)) };
+    const files: LogFiles = {
+      ...nodeLogFiles,
+      replace: (path, bytes) => (isFull ? Promise.reject(fullDisk()) : nodeLogFiles.replace(path, bytes)),
+      reserve: (path, bytes) => (isFull ? Promise.reject(fullDisk()) : nodeLogFiles.reserve(path, bytes)),
+    };
     const log = await openLog(directory, { files });
     const caller = new Caller(log);
     isFull = true;

@@ -93,10 +93,18 @@ export class AuditLog {
     this.#clock = options.clock ?? systemClock;
     this.#limits = limits;
     this.#seal = bodySealer(options.bodyKey);
-    this.#journal = new Journal(files, join(options.directory, 'journal'), { number: recovered.lastSegment, before: recovered.before, maxSegmentBytes: limits.maxSegmentBytes });
+    this.#journal = new Journal(files, join(options.directory, 'journal'), {
+      number: recovered.lastSegment,
+      before: recovered.before,
+      maxSegmentBytes: limits.maxSegmentBytes,
+    });
     this.#scopes = recovered.scopes;
     this.#materializer = recovered.materializer;
-    this.#content = new LogContent(options.directory, { size: recovered.materializer.size, bodies: recovered.materializer.bodies, checkpoint: recovered.checkpoint }, bodyOpener(options.bodyKey));
+    this.#content = new LogContent(
+      options.directory,
+      { size: recovered.materializer.size, bodies: recovered.materializer.bodies, checkpoint: recovered.checkpoint },
+      bodyOpener(options.bodyKey),
+    );
     this.#ownTicket = recovered.scopes.watermark(ownClient);
     this.#submitted = recovered.materializer.size;
   }
@@ -277,7 +285,8 @@ export class AuditLog {
     let count = 0;
     let bytes = 0;
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (chunks.length > 0 && (bytes + next.entries.length + next.bodies.length > this.#limits.maxBatchBytes || count + next.count > maxEntriesPerChunk)) break;
+      if (chunks.length > 0 && (bytes + next.entries.length + next.bodies.length > this.#limits.maxBatchBytes || count + next.count > maxEntriesPerChunk))
+        break;
       this.#queue.shift();
       chunks.push(next);
       if (next.bodies.length > 0) bodies.push(moveOrdinals(next.bodies, count));
@@ -352,7 +361,11 @@ export class AuditLog {
       await this.#materializer.absorb(batches);
       this.#scopes.forgetOldest(keptClients, this.keepsClient);
       // tickets of entries that came meanwhile are in the journal still, and are read again from there
-      const state: Omit<LogState, 'v' | 'size' | 'bodies'> = { origin: this.#options.signer.verifier.name, ...this.#scopes.toState(), clean: this.#stopping && this.size === this.#submitted && this.size === this.#materializer.size };
+      const state: Omit<LogState, 'v' | 'size' | 'bodies'> = {
+        origin: this.#options.signer.verifier.name,
+        ...this.#scopes.toState(),
+        clean: this.#stopping && this.size === this.#submitted && this.size === this.#materializer.size,
+      };
       const checkpoint = await this.#materializer.publish(state);
       this.#content.publish({ size: this.#materializer.size, bodies: this.#materializer.bodies, checkpoint });
       await this.#journal.forget(this.#materializer.size);

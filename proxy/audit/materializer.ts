@@ -34,7 +34,10 @@ export class Materializer {
   #bodies: LogState['bodies'];
   readonly #known = new Set<string>();
 
-  private constructor(options: { files: LogFiles; signer: LogSigner; directory: string }, edge: { tree: TileTree; bundle: Buffer[]; bodies: LogState['bodies'] }) {
+  private constructor(
+    options: { files: LogFiles; signer: LogSigner; directory: string },
+    edge: { tree: TileTree; bundle: Buffer[]; bodies: LogState['bodies'] },
+  ) {
     this.#files = options.files;
     this.#signer = options.signer;
     this.#directory = options.directory;

@@ -76,7 +76,13 @@ export class OpenScopes {
 }
 
 const Opening = z.object({
-  actor: z.object({ issuer: z.string(), subject: z.string(), name: z.string(), kind: z.enum(['service-account', 'administrator', 'auditor', 'service', 'unknown']), credential: z.string() }),
+  actor: z.object({
+    issuer: z.string(),
+    subject: z.string(),
+    name: z.string(),
+    kind: z.enum(['service-account', 'administrator', 'auditor', 'service', 'unknown']),
+    credential: z.string(),
+  }),
   origin: z.string(),
   affected: z.string(),
 });
@@ -86,7 +92,11 @@ export function closing(scope: OpenScope, opening: string, at: { time: string; r
   const parsed = Opening.safeParse(asJson(opening));
   const about = parsed.success
     ? parsed.data
-    : { actor: { issuer: 'postern', subject: 'unknown', name: 'unknown', kind: 'unknown', credential: 'none' } as const, origin: 'unknown', affected: 'unknown' };
+    : {
+        actor: { issuer: 'postern', subject: 'unknown', name: 'unknown', kind: 'unknown', credential: 'none' } as const,
+        origin: 'unknown',
+        affected: 'unknown',
+      };
   const header: EventHeader = {
     v: 1,
     code: scope.scope === 'session' ? 'session.ended' : 'operation.settled',

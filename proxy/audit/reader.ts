@@ -89,7 +89,11 @@ export class AuditReader {
     channel.send(jsonFrame('request', id, request));
     try {
       const response = Response.parse(JSON.parse(await promise));
-      if ('error' in response) throw fail(isErrorCode(response.error.code) ? response.error.code : 'ERR_INTERNAL', { message: response.error.message, ...(response.error.detail !== undefined && { detail: response.error.detail }) });
+      if ('error' in response)
+        throw fail(isErrorCode(response.error.code) ? response.error.code : 'ERR_INTERNAL', {
+          message: response.error.message,
+          ...(response.error.detail !== undefined && { detail: response.error.detail }),
+        });
       return response.result;
     } finally {
       clearTimeout(timer);

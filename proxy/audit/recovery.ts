@@ -93,7 +93,8 @@ async function resume(parts: LogParts, state: LogState, checkpoint: Checkpoint |
   if (materializer.bundle.length > 0) {
     const tile = await edge.tile({ level: 0, index: Math.floor(state.size / 256), width: materializer.bundle.length });
     for (const [at, header] of materializer.bundle.entries()) {
-      if (!tile.subarray(at * 32, at * 32 + 32).equals(leafHash(header, sha256))) throw damaged(`entry ${String(state.size - materializer.bundle.length + at)} does not fit its tile`);
+      if (!tile.subarray(at * 32, at * 32 + 32).equals(leafHash(header, sha256)))
+        throw damaged(`entry ${String(state.size - materializer.bundle.length + at)} does not fit its tile`);
     }
   }
   return materializer;
@@ -119,7 +120,8 @@ export async function readJournal(directory: string, size: number): Promise<Jour
   for (const { path, number } of segments) {
     const segment: Segment | { at: number; why: string } = readSegment(await readFile(path), last && [last.end, last.beforeLast], end);
     if ('why' in segment) throw damaged(`journal segment ${String(number)}, byte ${String(segment.at)}: ${segment.why}`);
-    if (last === null && segment.start.nextIndex > size) throw damaged(`entries ${String(size)} to ${String(segment.start.nextIndex - 1)} are missing from the journal`);
+    if (last === null && segment.start.nextIndex > size)
+      throw damaged(`entries ${String(size)} to ${String(segment.start.nextIndex - 1)} are missing from the journal`);
     // a commit that failed, was never acknowledged, and was written again in the next segment
     batches = batches.filter(({ firstIndex }) => firstIndex < segment.start.nextIndex);
     batches.push(...segment.batches);

@@ -54,7 +54,13 @@ export async function answer(request: Exclude<Request, { do: 'reopen' }>, contex
   const { log } = context;
   switch (request.do) {
     case 'status': {
-      const status: Status = { size: log.size, condition: log.condition, reason: log.failure?.reason ?? null, verifierKey: context.verifierKey, checkpoint: log.content.checkpoint };
+      const status: Status = {
+        size: log.size,
+        condition: log.condition,
+        reason: log.failure?.reason ?? null,
+        verifierKey: context.verifierKey,
+        checkpoint: log.content.checkpoint,
+      };
       return status;
     }
     case 'read':

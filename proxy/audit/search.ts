@@ -95,7 +95,11 @@ export async function* search(
 }
 
 /** The last `count` events, then, when following, new ones as they become durable, until the signal aborts. */
-export async function* tail(source: EntrySource, options: { count: number; follow: boolean; pollMs?: number }, signal: AbortSignal): AsyncGenerator<FoundEvent> {
+export async function* tail(
+  source: EntrySource,
+  options: { count: number; follow: boolean; pollMs?: number },
+  signal: AbortSignal,
+): AsyncGenerator<FoundEvent> {
   let at = Math.max(0, (await source.size()) - options.count);
   for (;;) {
     const size = await source.size();

@@ -37,7 +37,14 @@ let ticket = 0;
 async function write(log: AuditLog, events: readonly (Partial<EventHeader> & { code: EventCode; text?: string })[]): Promise<void> {
   const encoded = events.map(({ text, ...fields }) => {
     const made = event(
-      { at: '2026-01-02T03:04:05.678Z', actor: { issuer: 'postern', subject: 'svc_a', name: 'ci', kind: 'service-account', credential: 'tok_a' }, origin: '127.0.0.1', outcome: 'success', affected: 'orders', ...fields },
+      {
+        at: '2026-01-02T03:04:05.678Z',
+        actor: { issuer: 'postern', subject: 'svc_a', name: 'ci', kind: 'service-account', credential: 'tok_a' },
+        origin: '127.0.0.1',
+        outcome: 'success',
+        affected: 'orders',
+        ...fields,
+      },
       text,
     );
     return encodeEvent(++ticket, made.header, { kind: 'plain' }, made.body);
@@ -55,10 +62,16 @@ describe('verification', () => {
   it('takes a log as a crash left it, and says what is not under the checkpoint', async () => {
     const directory = await newDirectory();
     const log = await openLog(directory);
-    await write(log, Array.from({ length: 300 }, (_, at) => ({ code: 'operation.refused', session: 'ses_a', seq: at + 1, text: `body ${String(at)}` })));
+    await write(
+      log,
+      Array.from({ length: 300 }, (_, at) => ({ code: 'operation.refused', session: 'ses_a', seq: at + 1, text: `body ${String(at)}` })),
+    );
     await log.sync();
     const saved = log.content.checkpoint ?? '';
-    await write(log, Array.from({ length: 250 }, (_, at) => ({ code: 'operation.refused', session: 'ses_b', seq: at + 1, text: 'more' })));
+    await write(
+      log,
+      Array.from({ length: 250 }, (_, at) => ({ code: 'operation.refused', session: 'ses_b', seq: at + 1, text: 'more' })),
+    );
     const crashed = await newDirectory();
     await cp(directory, crashed, { recursive: true });
     const options = { directory: crashed, verifierKey: signer.verifierKey, saved: [saved], bodyKey, bodies: 'required' } as const;
@@ -84,7 +97,10 @@ describe('verification', () => {
     const done = new AbortController();
     const writing = (async () => {
       for (let round = 0; !done.signal.aborted; round++) {
-        await write(log, Array.from({ length: 40 }, (_, at) => ({ code: 'operation.refused', session: 'ses_a', seq: round * 40 + at + 1 })));
+        await write(
+          log,
+          Array.from({ length: 40 }, (_, at) => ({ code: 'operation.refused', session: 'ses_a', seq: round * 40 + at + 1 })),
+        );
         await log.sync();
       }
     })();
@@ -102,7 +118,10 @@ describe('verification', () => {
       { code: 'session.ended', session: 'ses_a', seq: 3 },
     ]);
     await log.sync();
-    expect(await verifyLog({ directory, verifierKey: signer.verifierKey })).toMatchObject({ ok: false, bad: { index: 3, why: 'operation 2 of ses_a is missing' } });
+    expect(await verifyLog({ directory, verifierKey: signer.verifierKey })).toMatchObject({
+      ok: false,
+      bad: { index: 3, why: 'operation 2 of ses_a is missing' },
+    });
     await writeFile(join(directory, 'tile', 'odd'), '');
     expect(await verifyLog({ directory, verifierKey: signer.verifierKey })).toMatchObject({ ok: false, bad: { file: 'tile/odd' } });
     expect(await verifyLog({ directory: await newDirectory(), verifierKey: signer.verifierKey })).toMatchObject({ ok: false, bad: { file: 'checkpoint' } });
@@ -203,7 +222,18 @@ describe('headers', () => {
   it('fit the log whatever lists they carry, and lose no counts', () => {
     const long = Array.from({ length: 5_000 }, (_, at) => `sql:select public.table_${String(at)}`);
     const masked = Object.fromEntries(long.map((name) => [name, 2]));
-    const { header } = event({ code: 'operation.settled', at: '2026-01-02T03:04:05.678Z', actor: { issuer: 'p', subject: 's', name: 'n', kind: 'service', credential: 'none' }, origin: 'o', outcome: 'success', affected: 'a', acts: long, policies: long, masked, reason: 'r'.repeat(90_000) });
+    const { header } = event({
+      code: 'operation.settled',
+      at: '2026-01-02T03:04:05.678Z',
+      actor: { issuer: 'p', subject: 's', name: 'n', kind: 'service', credential: 'none' },
+      origin: 'o',
+      outcome: 'success',
+      affected: 'a',
+      acts: long,
+      policies: long,
+      masked,
+      reason: 'r'.repeat(90_000),
+    });
     expect(Buffer.byteLength(header)).toBeLessThanOrEqual(60_000);
     const parsed = JSON.parse(header) as { acts: string[]; masked: Record<string, number> };
     expect(parsed.acts.at(-1)).toMatch(/^and \d+ more$/);

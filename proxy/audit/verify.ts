@@ -68,7 +68,10 @@ async function openSaved(notes: readonly string[], key: VerifierKey, head: Check
     if (!opened.ok) throw new Refuted('saved checkpoint', opened.why);
     const { checkpoint } = opened;
     if (checkpoint.size > head.size) {
-      throw new Refuted('checkpoint', `the saved checkpoint covers ${String(checkpoint.size)} entries, this log has ${String(head.size)}`, { index: head.size, through: checkpoint.size - 1 });
+      throw new Refuted('checkpoint', `the saved checkpoint covers ${String(checkpoint.size)} entries, this log has ${String(head.size)}`, {
+        index: head.size,
+        through: checkpoint.size - 1,
+      });
     }
     saved.push(checkpoint);
   }
@@ -136,7 +139,15 @@ class Verification {
     const gap = this.#numbers.finish();
     if (gap !== null) throw new Refuted(this.#fileOf(gap.index), gap.why, { index: gap.index });
     const bodies = await this.#bodies.finish(this.#options.bodies === 'required', checkpoint.size);
-    return { ok: true, origin: checkpoint.origin, size: checkpoint.size, root: toBase64(checkpoint.root), sessions: this.#numbers.sessions, bodies, journal: { entries, tornBytes } };
+    return {
+      ok: true,
+      origin: checkpoint.origin,
+      size: checkpoint.size,
+      root: toBase64(checkpoint.root),
+      sessions: this.#numbers.sessions,
+      bodies,
+      journal: { entries, tornBytes },
+    };
   }
 
   async #bundle(index: number): Promise<void> {
@@ -186,7 +197,10 @@ class Verification {
   #checkSaved(): void {
     for (let next = this.#saved[0]; next?.size === this.#tree.size; next = this.#saved[0]) {
       if (!equalBytes(this.#tree.root(), next.root)) {
-        throw new Refuted('checkpoint', 'the log was rewritten: entries differ from those under the saved checkpoint', { index: this.#goodUpTo, through: next.size - 1 });
+        throw new Refuted('checkpoint', 'the log was rewritten: entries differ from those under the saved checkpoint', {
+          index: this.#goodUpTo,
+          through: next.size - 1,
+        });
       }
       this.#goodUpTo = next.size;
       this.#saved.shift();
@@ -221,11 +235,13 @@ class Verification {
     for (const { tile, bytes } of this.#tree.partials()) this.#tailTiles.set(`${String(tile.level)}/${String(tile.index)}`, bytes);
     for (const [path, tile] of this.#open) {
       const expected = this.#tailTiles.get(`${String(tile.level === 'entries' ? 0 : tile.level)}/${String(tile.index)}`);
-      if (tile.width > widthAt(tile.level, tile.index, this.#tree.size)) throw new Refuted(path, 'the file has no place in a log of this size', { index: this.#tree.size });
+      if (tile.width > widthAt(tile.level, tile.index, this.#tree.size))
+        throw new Refuted(path, 'the file has no place in a log of this size', { index: this.#tree.size });
       const bytes = await readIfThere(join(this.#options.directory, path));
       if (bytes === null || expected === undefined) continue;
       const hashes = tile.level === 'entries' ? concatBytes(parseBundle(bytes).entries.map((entry) => leafHash(entry, sha256))) : bytes;
-      if (!equalBytes(hashes, expected.subarray(0, tile.width * hashBytes))) throw new Refuted(path, 'the file does not fit the journal', { index: this.#snapshot.checkpoint.size });
+      if (!equalBytes(hashes, expected.subarray(0, tile.width * hashBytes)))
+        throw new Refuted(path, 'the file does not fit the journal', { index: this.#snapshot.checkpoint.size });
     }
   }
 
@@ -249,7 +265,8 @@ class Verification {
     const at = Math.floor(firstDifference(found.bytes, expected) / hashBytes);
     if (at < tile.width) throw new Refuted(path, 'a hash does not fit the entries', { index: first + at * span, through: first + (at + 1) * span - 1 });
     this.#open.delete(path);
-    if (found.isExact && found.bytes.length !== expected.length) throw new Refuted(path, 'the file has the wrong length', { index: first, through: first + tile.width * span - 1 });
+    if (found.isExact && found.bytes.length !== expected.length)
+      throw new Refuted(path, 'the file has the wrong length', { index: first, through: first + tile.width * span - 1 });
   }
 
   /** The file, or the full one when a partial one went since it was listed. */

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { RecordingEntry } from '../contract/api-views.ts';
 import { visible } from './output.ts';
 
@@ -40,13 +41,36 @@ function concatenated(first: RecordingEntry, second: RecordingEntry): string {
   return Buffer.concat([Buffer.from(first.data, 'base64'), Buffer.from(second.data, 'base64')]).toString('base64');
 }
 
+/** The event that ended the operation, as far as people need it. */
+const Outcome = z.object({
+  code: z.string(),
+  outcome: z.string(),
+  rows: z.number().optional(),
+  bytes: z.number().optional(),
+  durationMicros: z.number().optional(),
+  masked: z.record(z.string(), z.number()).default({}),
+  error: z.string().optional(),
+  reason: z.string().optional(),
+  acts: z.array(z.string()).default([]),
+  policies: z.array(z.string()).default([]),
+});
+
 function outcomeText(data: string): string {
+  const parsed = Outcome.safeParse(parsedJson(data));
+  if (!parsed.success) return `= ${visible(data)}`;
+  const { code, outcome, rows = 0, bytes = 0, durationMicros = 0, masked, error, reason, acts, policies } = parsed.data;
+  const why = [error, reason, ...acts].filter((part) => part !== undefined).join(', ');
+  if (code === 'operation.refused') return `= refused: ${visible(why)}${policies.length === 0 ? '' : ` (policies: ${visible(policies.join(', '))})`}`;
+  const hidden = Object.entries(masked).map(([rule, count]) => `${rule} ${String(count)}`);
+  const numbers = `${String(rows)} rows, ${String(bytes)} bytes, ${(durationMicros / 1000).toFixed(1)} ms`;
+  return `= ${outcome}: ${numbers}${hidden.length === 0 ? '' : `; masked: ${visible(hidden.join(', '))}`}${error === undefined ? '' : `; ${visible(error)}`}`;
+}
+
+function parsedJson(text: string): unknown {
   try {
-    const outcome: unknown = JSON.parse(data);
-    if (typeof outcome !== 'object' || outcome === null) return visible(data);
-    return `= ${Object.entries(outcome).map(([name, value]) => `${name} ${visible(typeof value === 'string' ? value : JSON.stringify(value))}`).join(', ')}`;
+    return JSON.parse(text) as unknown;
   } catch {
-    return visible(data);
+    return null;
   }
 }
 

@@ -8,8 +8,8 @@ export interface ShapeColumn {
   /** the stored column behind it, where the target says so and the catalogue confirms it */
   readonly origin: ColumnName | null;
   /**
-   * With no origin: the stored columns the value may be computed from; `null` when that is unknown.
-   * An empty list is a proof that no stored column is read.
+   * The stored columns the value may be computed from, its origin and what a view takes it from included; `null` when that
+   * is unknown. An empty list is a proof that no stored column is read.
    */
   readonly reads: readonly ColumnName[] | null;
   /** `inert` only for types that cannot carry card data (bool, uuid, timestamp, date, void …) */

@@ -33,6 +33,11 @@ export class Changes {
     this.#options = options;
   }
 
+  /** inside `exclusive`: everything this process wrote to the log is in the state */
+  get isCertain(): boolean {
+    return !this.#uncertain;
+  }
+
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#last.then(work);
     this.#last = done.catch(() => undefined);

@@ -35,7 +35,7 @@ function recordingHandlers(): Handlers {
     },
   ]);
   // the table has one entry for every route
-  return Object.fromEntries(entries) as unknown as Handlers;
+  return Object.fromEntries(entries) as Handlers;
 }
 
 function dispatching(handlers: Handlers): Dispatching {

@@ -71,6 +71,7 @@ async function start(options: DemoOptions, { progress, running }: { progress: (l
     version: options.version,
     config: { name: 'demo', listeners: { postgres: { host: '127.0.0.1', port: ports.postgres }, control: { host: '127.0.0.1', port: ports.control } } },
     adminTokenFile: join(dataDir, 'admin.token'),
+    scanExclude: ['demo.json', 'demo.pgpass', 'demo-passwords.json', 'admin.token'],
   });
   running.push(service);
   progress(`the service is up: audit, control, gateway (data in ${dataDir})`);

@@ -13,11 +13,15 @@ export function mayBegin(digit: number): boolean {
 export function isIssued(digits: Uint8Array, from: number, count: number): boolean {
   const two = at(digits, from) * 10 + at(digits, from + 1);
   const four = two * 100 + at(digits, from + 2) * 10 + at(digits, from + 3);
-  if (two >= 40 && two <= 49) return count === 16 || count === 13 || count === 19; // Visa
-  if ((two >= 51 && two <= 55) || (four >= 2221 && four <= 2720)) return count === 16; // Mastercard
-  if (two === 34 || two === 37) return count === 15; // American Express
-  if (isDiners(two, four)) return count === 14 || count === 16;
-  return isLongBrand(two, four) && count >= 16 && count <= 19;
+  if (digits[from] === 4) return count === 16 || count === 13 || count === 19; // Visa
+  if (count === 15) return two === 34 || two === 37; // American Express
+  if (count === 14) return isDiners(two, four);
+  if (count < 16 || count > 19) return false;
+  return isLongBrand(two, four) || (count === 16 && (isMastercard(two, four) || isDiners(two, four)));
+}
+
+function isMastercard(two: number, four: number): boolean {
+  return (two >= 51 && two <= 55) || (four >= 2221 && four <= 2720);
 }
 
 function isDiners(two: number, four: number): boolean {

@@ -8,7 +8,12 @@ import type { Masking } from './masking.ts';
 const pan = '4111111111111111';
 
 function facts(...tables: string[]): Facts {
-  return { acts: [], effect: 'read', template: '', context: { kind: 'select', statements: 1, has_where: true, has_limit: false, tables, columns: [], functions: [] } };
+  return {
+    acts: [],
+    effect: 'read',
+    template: '',
+    context: { kind: 'select', statements: 1, has_where: true, has_limit: false, tables, columns: [], functions: [] },
+  };
 }
 
 function tagged(): Masking {
@@ -23,11 +28,14 @@ function tagged(): Masking {
 
 /** `a ‹value› b`: what stands in guillemets is a value; `‹column=value›` names its column. */
 function spans(text: string): Span[] {
-  return text.split(/(‹[^›]*›)/).filter((piece) => piece !== '').map((piece): Span => {
-    if (!piece.startsWith('‹')) return { kind: 'text', text: piece };
-    const [, column, value = ''] = /^‹(?:([a-z_.]+)=)?([^]*)›$/.exec(piece) ?? [];
-    return column === undefined ? { kind: 'value', text: value } : { kind: 'value', text: value, column: nameOf(column) };
-  });
+  return text
+    .split(/(‹[^›]*›)/)
+    .filter((piece) => piece !== '')
+    .map((piece): Span => {
+      if (!piece.startsWith('‹')) return { kind: 'text', text: piece };
+      const [, column, value = ''] = /^‹(?:([a-z_.]+)=)?([^]*)›$/.exec(piece) ?? [];
+      return column === undefined ? { kind: 'value', text: value } : { kind: 'value', text: value, column: nameOf(column) };
+    });
 }
 
 function nameOf(text: string): ColumnName {
@@ -43,7 +51,9 @@ describe('a command as stored', () => {
   it('keeps what is harmless', () => {
     const text = "select * from t where a = '‹x›' and b = ‹42› and c > '‹2024-01-01 12:34:56›' and d = '‹550e8400-e29b-41d4-a716-446655440000›' limit ‹10›";
     expect(stored(text)).toBe(text.replaceAll(/[‹›]/g, ''));
-    expect(stored("select '‹C:\\temp\\notes and more›', '‹\\d+ words here›'")).toBe("select 'C:\\temp\\notes and more', '<hidden>'".replace('<hidden>', '\\d+ words here'));
+    expect(stored("select '‹C:\\temp\\notes and more›', '‹\\d+ words here›'")).toBe(
+      "select 'C:\\temp\\notes and more', '<hidden>'".replace('<hidden>', '\\d+ words here'),
+    );
   });
 
   it('truncates card numbers in literals, binds, comments and names', () => {
@@ -77,11 +87,32 @@ describe('a command as stored', () => {
   });
 
   it.each([
-    ['hex bytea', `'‹\\x${Buffer.from(pan).toString('hex')}›'`], ['hex of a number', "'‹\\x0e9a8b7c6d5e4f›'"], ['octal', `'‹${[...pan].map((digit) => `\\06${digit}`).join('')}›'`],
-    ['escapes of another kind', `'‹${[...pan].map((digit) => `\\u003${digit}`).join('')}›'`], ['raw bit string', `‹x'34313131313131313131313131313131'›`], ['raw bits', `‹b'${'0011'.repeat(13)}'›`],
-    ['two literals', "'‹41111111›' || '‹11111111›'"], ['four values', "('‹4111›', '‹1111›', '‹1111›', '‹1111›')"], ['letters between', "replace('‹4111x1111x1111x1111›', 'x', '')"],
-    ['zeros before', "ltrim('‹00041111111›', '0') || '‹11111111›'"], ['digit separators', '‹4111›‹_1111_1111_1111›'], ['pieces of bytea', "'‹\\x3431313131›' || '‹\\x3131313131›' || '‹\\x3131313131›' || '‹\\x31›'"],
-    ['a number and a text', "‹411111›::text || '‹1111111111›'"], ['an operator between', "'‹4111111111›' || '‹111›' || ‹111›"], ['long text', `'‹${'x'.repeat(5000)}${pan}›'`], ['fullwidth pieces', "'‹４１１１１１１１›' || '‹１１１１１１１１›'"],
+    ['hex bytea', `'‹\\x${Buffer.from(pan).toString('hex')}›'`],
+    ['hex of a number', "'‹\\x0e9a8b7c6d5e4f›'"],
+    [
+      'octal',
+      `'‹${Array.from(pan)
+        .map((digit) => `\\06${digit}`)
+        .join('')}›'`,
+    ],
+    [
+      'escapes of another kind',
+      `'‹${Array.from(pan)
+        .map((digit) => `\\u003${digit}`)
+        .join('')}›'`,
+    ],
+    ['raw bit string', `‹x'34313131313131313131313131313131'›`],
+    ['raw bits', `‹b'${'0011'.repeat(13)}'›`],
+    ['two literals', "'‹41111111›' || '‹11111111›'"],
+    ['four values', "('‹4111›', '‹1111›', '‹1111›', '‹1111›')"],
+    ['letters between', "replace('‹4111x1111x1111x1111›', 'x', '')"],
+    ['zeros before', "ltrim('‹00041111111›', '0') || '‹11111111›'"],
+    ['digit separators', '‹4111›‹_1111_1111_1111›'],
+    ['pieces of bytea', "'‹\\x3431313131›' || '‹\\x3131313131›' || '‹\\x3131313131›' || '‹\\x31›'"],
+    ['a number and a text', "‹411111›::text || '‹1111111111›'"],
+    ['an operator between', "'‹4111111111›' || '‹111›' || ‹111›"],
+    ['long text', `'‹${'x'.repeat(5000)}${pan}›'`],
+    ['fullwidth pieces', "'‹４１１１１１１１›' || '‹１１１１１１１１›'"],
     ['among others', "(‹1›, '‹x›', '‹41111111›' || '‹11111111›', ‹20›)"],
   ])('hides %s', (_name, literal) => {
     const text = stored(`select ${literal} from t`);
@@ -116,8 +147,11 @@ const disguises: Readonly<Record<string, (number: string) => string>> = {
   halves: (number) => `'‹${number.slice(0, 8)}›' || '‹${number.slice(8)}›'`,
   quarters: (number) => `(${(number.match(/.{1,4}/g) ?? []).map((part) => `‹${part}›`).join(', ')})`,
   bytea: (number) => `'‹\\x${Buffer.from(number).toString('hex')}›'`,
-  octal: (number) => `'‹${[...number].map((digit) => `\\06${digit}`).join('')}›'`,
-  letters: (number) => `translate('‹${[...number].join('z')}›', 'z', '')`,
+  octal: (number) =>
+    `'‹${Array.from(number)
+      .map((digit) => `\\06${digit}`)
+      .join('')}›'`,
+  letters: (number) => `translate('‹${Array.from(number).join('z')}›', 'z', '')`,
   comment: (number) => `1 ‹/* ${number} */›`,
   prose: (number) => `'‹card ${number} exp 12/29 cvv 123›'`,
   json: (number) => `'‹{"n":"${number}","m":${number}}›'`,
@@ -146,15 +180,72 @@ describe('brute force', () => {
 });
 
 describe('suggestTag', () => {
-  it.each(['cvv', 'CVV2', 'card_cvv', 'cvc', 'cardCvc2', 'security_code', 'SecurityCode', 'card_pin', 'user-pin', 'pin', 'pin_block', 'pinBlock', 'track1', 'track_2', 'track2_data', 'magstripe', 'cid', 'csc', 'cav2', 'card_verification_value'])('%s is sensitive authentication data', (name) => {
+  it.each([
+    'cvv',
+    'CVV2',
+    'card_cvv',
+    'cvc',
+    'cardCvc2',
+    'security_code',
+    'SecurityCode',
+    'card_pin',
+    'user-pin',
+    'pin',
+    'pin_block',
+    'pinBlock',
+    'track1',
+    'track_2',
+    'track2_data',
+    'magstripe',
+    'cid',
+    'csc',
+    'cav2',
+    'card_verification_value',
+  ])('%s is sensitive authentication data', (name) => {
     expect(suggestTag(name)).toBe('sad');
   });
 
-  it.each(['pan', 'PAN', 'card_no', 'cardNumber', 'card_number', 'cc_num', 'ccnumber', 'user_cc_number', 'credit_card', 'primary_account_number', 'kartennummer', 'numero_carte', 'customer_pan', 'pan_number'])('%s is a card number', (name) => {
+  it.each([
+    'pan',
+    'PAN',
+    'card_no',
+    'cardNumber',
+    'card_number',
+    'cc_num',
+    'ccnumber',
+    'user_cc_number',
+    'credit_card',
+    'primary_account_number',
+    'kartennummer',
+    'numero_carte',
+    'customer_pan',
+    'pan_number',
+  ])('%s is a card number', (name) => {
     expect(suggestTag(name)).toBe('pan');
   });
 
-  it.each(['', 'id', 'company', 'span', 'japan', 'shopping', 'placid', 'acid', 'soundtrack', 'acc_no', 'account_number', 'acc_number', 'spin', 'pinned', 'tracking_number', 'success_number', 'discard_reason', 'card', 'card_holder', 'x'.repeat(200)])('%s is nothing we know', (name) => {
+  it.each([
+    '',
+    'id',
+    'company',
+    'span',
+    'japan',
+    'shopping',
+    'placid',
+    'acid',
+    'soundtrack',
+    'acc_no',
+    'account_number',
+    'acc_number',
+    'spin',
+    'pinned',
+    'tracking_number',
+    'success_number',
+    'discard_reason',
+    'card',
+    'card_holder',
+    'x'.repeat(200),
+  ])('%s is nothing we know', (name) => {
     expect(suggestTag(name)).toBe(null);
   });
 });

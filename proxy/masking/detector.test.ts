@@ -10,8 +10,20 @@ function found(text: string): ReturnType<typeof detect> {
 }
 
 const separators: Readonly<Record<string, string>> = {
-  space: ' ', dash: '-', dot: '.', underscore: '_', 'no-break space': '\u00a0', 'narrow no-break space': '\u202f', 'thin space': '\u2009', 'en dash': '\u2013',
-  'non-breaking hyphen': '\u2011', 'soft hyphen': '\u00ad', 'zero-width space': '\u200b', 'word joiner': '\u2060', 'two spaces': '  ', 'spaced dash': ' - ',
+  space: ' ',
+  dash: '-',
+  dot: '.',
+  underscore: '_',
+  'no-break space': '\u00a0',
+  'narrow no-break space': '\u202f',
+  'thin space': '\u2009',
+  'en dash': '\u2013',
+  'non-breaking hyphen': '\u2011',
+  'soft hyphen': '\u00ad',
+  'zero-width space': '\u200b',
+  'word joiner': '\u2060',
+  'two spaces': '  ',
+  'spaced dash': ' - ',
 };
 
 function fullwidth(text: string): string {
@@ -21,7 +33,10 @@ function fullwidth(text: string): string {
 function grouped(pan: string, separator: string): string {
   const sizes = pan.length === 15 ? [4, 6, 5] : pan.length === 14 ? [4, 6, 4] : [4, 4, 4, 4, 3];
   let at = 0;
-  return sizes.map((size) => pan.slice(at, (at += size))).filter((group) => group !== '').join(separator);
+  return sizes
+    .map((size) => pan.slice(at, (at += size)))
+    .filter((group) => group !== '')
+    .join(separator);
 }
 
 function digitsOf(text: string): string {
@@ -53,9 +68,12 @@ describe('detect', () => {
     }
   });
 
-  it.each(['card%s', '%sabc', 'a%sb', 'Ä%sß', '(%s)', '#%s,', '"%s"', "'%s'", 'PAN=%s;', '<b>%s</b>', 'é%s', 'x=%s&y', '\t%s\n', '%s/', '*%s*', 'IBAN %s'])('finds numbers in %s', (frame) => {
-    for (const pan of allPans) expect(maskText(frame.replace('%s', pan)), frame).toBe(frame.replace('%s', truncated(pan)));
-  });
+  it.each(['card%s', '%sabc', 'a%sb', 'Ä%sß', '(%s)', '#%s,', '"%s"', "'%s'", 'PAN=%s;', '<b>%s</b>', 'é%s', 'x=%s&y', '\t%s\n', '%s/', '*%s*', 'IBAN %s'])(
+    'finds numbers in %s',
+    (frame) => {
+      for (const pan of allPans) expect(maskText(frame.replace('%s', pan)), frame).toBe(frame.replace('%s', truncated(pan)));
+    },
+  );
 
   it('finds a number before an expiry and hides the code behind it', () => {
     expect(maskText('4012888888881881 12/29 123')).toBe('401288******1881 12/29 ***');
@@ -82,12 +100,18 @@ describe('detect', () => {
 
   it('hides all of a track', () => {
     expect(maskText(';4111111111111111=29121010000012345678?')).toBe(`;${'*'.repeat(37)}?`);
-    expect(maskText('%B4111111111111111^DOE/JOHN O\'B^29121010000012345678?')).toBe(`%B${'*'.repeat(50)}?`);
+    expect(maskText("%B4111111111111111^DOE/JOHN O'B^29121010000012345678?")).toBe(`%B${'*'.repeat(50)}?`);
     expect(maskText('%b4111111111111111^doe/john^29121010000012345678?')).toBe(`%b${'*'.repeat(46)}?`);
     expect(maskText('4111111111111111D29122011000012345F')).toBe(`${'*'.repeat(34)}F`);
     // the number of a private brand: the sentinel tells
     expect(maskText(';9999999999999999=2912101?')).toBe(`;${'*'.repeat(24)}?`);
     expect(JSON.parse(maskText('{"t":"B4111111111111111^DOE/JOHN^2912101","next":1}'))).toEqual({ t: `B${'*'.repeat(33)}`, next: 1 });
+  });
+
+  it('takes the usual grouping for the issuer', () => {
+    expect(maskText('6759 6498 2643 8453')).toBe('6759 64** **** 8453');
+    expect(maskText('3412-345678-90121')).toBe('3412-345678-90121');
+    expect(maskText('6759649826438453')).toBe('6759649826438453');
   });
 
   it('depends on nothing outside the value', () => {
@@ -107,16 +131,36 @@ describe('detect', () => {
   });
 
   it.each([
-    '4111111111111112', '1111111111111111', '0000000000000000', '0.4012888888881881', '12.4111111111111111', '+4915112345678', '+49 151 12345678', '0049 151 1234 5678',
-    '4006381333931', '550e8400-e29b-41d4-a716-446655440000', '41111111-1111-4111-8111-111111111111', 'DE89370400440532013000', 'AT61 1904 3002 3457 3201',
-    '2024-01-01 12:34:56.789012', '1700000000000', '1700000000000000000', '1234567890123456789', '192.168.100.100', '978-3-16-148410-0', '356938035643809',
-    'd41d8cd98f00b20e4111111111111111', '0xd41d8cd98f00b20e4111111111111111', 'd41d8cd94111111111111111d41d8cd98f00b204',
+    '4111111111111112',
+    '1111111111111111',
+    '0000000000000000',
+    '0.4012888888881881',
+    '12.4111111111111111',
+    '+4915112345678',
+    '+49 151 12345678',
+    '0049 151 1234 5678',
+    '4006381333931',
+    '550e8400-e29b-41d4-a716-446655440000',
+    '41111111-1111-4111-8111-111111111111',
+    'DE89370400440532013000',
+    'AT61 1904 3002 3457 3201',
+    '2024-01-01 12:34:56.789012',
+    '1700000000000',
+    '1700000000000000000',
+    '1234567890123456789',
+    '192.168.100.100',
+    '978-3-16-148410-0',
+    '356938035643809',
+    'd41d8cd98f00b20e4111111111111111',
+    '0xd41d8cd98f00b20e4111111111111111',
+    'd41d8cd94111111111111111d41d8cd98f00b204',
   ])('leaves %s', (text) => {
     expect(maskText(text)).toBe(text);
   });
 
   it('hides what only looks like a hash', () => {
-    for (const text of ['4111111111111111-aaaaaaaaaaaaaaaaaaaa', 'gd41d8cd98f00b20e4111111111111111', '4111111111111111aaaaaaaaaaaaaaa']) expect(maskText(text), text).toContain('411111******1111');
+    for (const text of ['4111111111111111-aaaaaaaaaaaaaaaaaaaa', 'gd41d8cd98f00b20e4111111111111111', '4111111111111111aaaaaaaaaaaaaaa'])
+      expect(maskText(text), text).toContain('411111******1111');
   });
 
   it('finds numbers across the cut of a long run', () => {

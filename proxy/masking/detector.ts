@@ -59,18 +59,22 @@ function examine(within: Within, after: number, hide: Hide, found: { pans: numbe
   }
   if (pans === 0) return;
   found.pans += pans;
+  hideMarked(hide);
+  for (let index = 0; index < run.count; index++) {
+    const code = windowEnds[index] === 1 ? cardLineCode(within, run.ends[index] ?? 0) : -1;
+    if (code < 0) continue;
+    hide(code, code + codeLength(within.bytes, code, within.end));
+    found.codes++;
+  }
+}
+
+/** Adjacent digits at once. */
+function hideMarked(hide: Hide): void {
   for (let index = 0; index < run.count; index++) {
     if (hidden[index] !== 1) continue;
     const from = run.starts[index] ?? 0;
     while (hidden[index + 1] === 1 && run.starts[index + 1] === run.ends[index]) index++;
     hide(from, run.ends[index] ?? 0);
-  }
-  for (let index = 0; index < run.count; index++) {
-    if (windowEnds[index] !== 1) continue;
-    const code = cardLineCode(within, run.ends[index] ?? 0);
-    if (code < 0) continue;
-    hide(code, code + codeLength(within.bytes, code, within.end));
-    found.codes++;
   }
 }
 

@@ -2,8 +2,10 @@ import type { Tag } from '../contract/masking-rule.ts';
 
 const sadWord = /^(?:cvv2?|cvc2?|cvn2?|cvd|cav2?|csc|cid|pin|track[12]?|magstripe)$/;
 /** followed by what the value is */
-const sadEnd = /(?:cvv2?|cvc2?|cvn|securitycode|cardcode|verification(?:value|code)|cardverification|cardverificationnumber|pinblock|cardpin|pincode|pinnumber|track[12](?:data)?|trackdata|magstripe(?:data)?|magneticstripe(?:data)?|pruefziffer|kartenpruefnummer|cryptogramme)$/;
-const panEnd = /(?:^pan|^ccn|^cc(?:no|num|nr|number)|^pan(?:no|num|number)|creditcard|debitcard|cardno|cardnum|cardnr|cardnumber|cardpan|primaryaccount|primaryaccountno|primaryaccountnumber|kartennummer|kreditkarte|numerocarte|numerotarjeta)$/;
+const sadEnd =
+  /(?:cvv2?|cvc2?|cvn|securitycode|cardcode|verification(?:value|code)|cardverification|cardverificationnumber|pinblock|cardpin|pincode|pinnumber|track[12](?:data)?|trackdata|magstripe(?:data)?|magneticstripe(?:data)?|pruefziffer|kartenpruefnummer|cryptogramme)$/;
+const panEnd =
+  /(?:^pan|^ccn|^cc(?:no|num|nr|number)|^pan(?:no|num|number)|creditcard|debitcard|cardno|cardnum|cardnr|cardnumber|cardpan|primaryaccount|primaryaccountno|primaryaccountnumber|kartennummer|kreditkarte|numerocarte|numerotarjeta)$/;
 
 const known = new Map<string, Tag | null>();
 const maxKnown = 4096;

@@ -140,16 +140,21 @@ export function separatorWidth(bytes: Uint8Array, at: number, end: number): 0 | 
   const byte = at < end ? (bytes[at] ?? 0) : 0;
   if (classes[byte] === separator) return 1;
   if (classes[byte] !== wide || at + 1 >= end) return 0;
-  const second = bytes[at + 1] ?? 0;
-  if (byte === 0xc2) return second === 0xa0 || second === 0xad ? 2 : 0;
-  return at + 2 < end && isWideSeparator(byte, second, bytes[at + 2] ?? 0) ? 3 : 0;
+  const two = (byte << 8) | (bytes[at + 1] ?? 0);
+  if (byte === 0xc2) return twoByteSeparators.has(two) ? 2 : 0;
+  return at + 2 < end && threeByteSeparators.has((two << 8) | (bytes[at + 2] ?? 0)) ? 3 : 0;
 }
 
-function isWideSeparator(first: number, second: number, third: number): boolean {
-  if (first === 0xe2) {
-    // U+2000–2015, U+202F; U+205F, U+2060; U+2212
-    if (second === 0x80) return (third >= 0x80 && third <= 0x95) || third === 0xaf;
-    return (second === 0x81 && (third === 0x9f || third === 0xa0)) || (second === 0x88 && third === 0x92);
-  }
-  return first === 0xef && ((second === 0xbc && (third === 0x8d || third === 0x8e)) || (second === 0xbb && third === 0xbf));
-}
+// U+00A0, U+00AD
+const twoByteSeparators = new Set([0xc2a0, 0xc2ad]);
+// U+202F, U+205F, U+2060, U+2212, U+FF0D, U+FF0E, U+FEFF, and U+2000–2015
+const threeByteSeparators = new Set([
+  0xe280af,
+  0xe2819f,
+  0xe281a0,
+  0xe28892,
+  0xefbc8d,
+  0xefbc8e,
+  0xefbbbf,
+  ...Array.from({ length: 22 }, (_, index) => 0xe28080 + index),
+]);

@@ -14,18 +14,31 @@ const maxKeyBytes = 64;
  * tried as the beginning of a key.
  */
 export function maskJsonKeys(bytes: Uint8Array, start: number, end: number, labelled: Labelled): void {
-  let at = bytes.indexOf(quote, start);
-  while (at >= 0 && at < end) {
+  let at = nextQuote(bytes, start, end);
+  while (at < end) {
     const close = stringEnd(bytes, at, end);
     const value = bytes[close - 1] === quote && close - at <= maxKeyBytes + 2 ? valueStart(bytes, close, end) : -1;
-    const name = value < 0 ? '' : latin(bytes, at + 1, close - 1);
-    const tag = value < 0 ? null : suggestTag(name);
-    if ((tag === 'sad' || tag === 'pan') && looksTagged(bytes, value, end, tag === 'sad' && !isAmbiguous(name) ? null : tag)) {
+    const tag = value < 0 ? null : tagUnder(bytes, { from: at + 1, to: close - 1, value, end });
+    if (tag !== null) {
       at = maskValue(bytes, value, end, tag);
       labelled(tag);
     } else at = value >= 0 ? value : Math.max(close - 1, at + 1);
-    while (at < end && bytes[at] !== quote) at++;
+    at = nextQuote(bytes, at, end);
   }
+}
+
+function nextQuote(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && bytes[at] !== quote) at++;
+  return at;
+}
+
+/** The tag of the key in `[from, to)`, if the value fits it. */
+function tagUnder(bytes: Uint8Array, { from, to, value, end }: { from: number; to: number; value: number; end: number }): 'sad' | 'pan' | null {
+  const name = latin(bytes, from, to);
+  const tag = suggestTag(name);
+  if (tag !== 'sad' && tag !== 'pan') return null;
+  return looksTagged(bytes, value, end, tag === 'sad' && !isAmbiguous(name) ? null : tag) ? tag : null;
 }
 
 /** Byte after the closing quote, or `end`. */
@@ -145,7 +158,9 @@ function labelValue(bytes: Uint8Array, from: number, end: number): number {
 
 function isFiller(byte: number): boolean {
   const lower = byte | 0x20;
-  return byte <= 0x2f || byte === 0x3a || byte === 0x3d || byte === 0x3e || byte === backslash || byte === 0x5f || byte === 0x7c || (lower >= 0x61 && lower <= 0x7a);
+  return (
+    byte <= 0x2f || byte === 0x3a || byte === 0x3d || byte === 0x3e || byte === backslash || byte === 0x5f || byte === 0x7c || (lower >= 0x61 && lower <= 0x7a)
+  );
 }
 
 /** Byte after `cvv`, `cvv2`, `cvc`, `cvc2`, `cvn` or `security code`; -1 when none begins here. */

@@ -2,11 +2,37 @@ import { digitWidth } from './digit-run.ts';
 
 const contextBytes = 40;
 /** before a number: then windows inside longer numbers count, too */
-const contextWord = /(?:^|[^a-z0-9])(?:pan|card|cards|karte|kartennummer|carte|tarjeta|cc|visa|master|mastercard|amex|credit|debit)(?:[^a-z]|no|num|$)|card_?(?:no|num)|cardno/;
+const contextWord =
+  /(?:^|[^a-z0-9])(?:pan|card|cards|karte|kartennummer|carte|tarjeta|cc|visa|master|mastercard|amex|credit|debit)(?:[^a-z]|no|num|$)|card_?(?:no|num)|cardno/;
 const hashLengths = new Set([32, 40, 48, 56, 64, 96, 128]);
 const maxToken = 130;
-/** digits of purely numeric IBANs after the country code */
-const ibanDigits = new Set([13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 26]);
+/** bytes of track data behind the number */
+const maxTrack = 90;
+/** purely numeric IBANs: digits after the country's letters */
+const ibanDigits = new Map(
+  Object.entries({
+    AE: 21,
+    AT: 18,
+    BE: 14,
+    CZ: 22,
+    DE: 20,
+    DK: 16,
+    EE: 18,
+    ES: 22,
+    FI: 16,
+    HR: 19,
+    HU: 26,
+    IL: 21,
+    LT: 18,
+    NO: 13,
+    PL: 26,
+    PT: 23,
+    RS: 20,
+    SE: 22,
+    SI: 17,
+    SK: 22,
+  }),
+);
 
 /** `[start, end)`: the value the number stands in; nothing outside may change what is found. */
 export interface Within {
@@ -31,26 +57,33 @@ export function isInHash(within: Within, from: number, to: number): boolean {
 
 function isHash({ bytes, start, end }: Within, from: number, to: number): boolean {
   let first = from;
-  while (first > start && from - first < maxToken && isHex(bytes[first - 1] ?? 0)) first--;
-  let last = from;
-  let letters = 0;
-  for (; last < end && last - first <= maxToken && isHex(bytes[last] ?? 0); last++);
-  if (last < to || !hashLengths.has(last - first)) return false;
-  for (let at = first; at < last; at++) if ((bytes[at] ?? 0) > 0x39) letters++;
-  const before = first > start ? (bytes[first - 1] ?? 0) : 0x20;
-  return letters >= 2 && !isWord(before === 0x78 ? 0x20 : before) && !(last < end && isWord(bytes[last] ?? 0));
+  while (first > start && from - first < maxToken && isHex(byteAt(bytes, first - 1))) first--;
+  let last = first;
+  while (last < end && last - first <= maxToken && isHex(byteAt(bytes, last))) last++;
+  if (last < to || !hashLengths.has(last - first) || !hasLetters(bytes.subarray(first, last))) return false;
+  return isTokenStart(bytes, start, first) && (last === end || !isWord(byteAt(bytes, last)));
 }
+
+function hasLetters(token: Uint8Array): boolean {
+  let letters = 0;
+  for (const byte of token) if (byte > 0x39) letters++;
+  return letters >= 2;
+}
+
+/** `0x…` and `\x…` may stand before. */
+function isTokenStart(bytes: Uint8Array, start: number, first: number): boolean {
+  return first === start || bytes[first - 1] === 0x78 || !isWord(byteAt(bytes, first - 1));
+}
+
+const dashes = [8, 13, 18, 23];
 
 function isUuid({ bytes, start, end }: Within, from: number, to: number): boolean {
   let first = from;
-  while (first > start && from - first < maxToken && (isHex(bytes[first - 1] ?? 0) || bytes[first - 1] === 0x2d)) first--;
-  if (from - first > 23 || first + 36 > end || first + 36 < to) return false;
-  for (let index = 0; index < 36; index++) {
-    const isDash = index === 8 || index === 13 || index === 18 || index === 23;
-    const byte = bytes[first + index] ?? 0;
-    if (isDash ? byte !== 0x2d : !isHex(byte)) return false;
-  }
-  return first + 36 === end || !(isWord(bytes[first + 36] ?? 0) || bytes[first + 36] === 0x2d);
+  while (first > start && from - first < maxToken && isHexOrDash(byteAt(bytes, first - 1))) first--;
+  const last = first + 36;
+  if (from - first > 23 || last > end || last < to) return false;
+  for (let at = first; at < last; at++) if (!isHexOrDash(byteAt(bytes, at)) || (bytes[at] === 0x2d) !== dashes.includes(at - first)) return false;
+  return last === end || !(isWord(byteAt(bytes, last)) || bytes[last] === 0x2d);
 }
 
 /** `+49 151 …`: an E.164 number has at most 15 digits. */
@@ -58,29 +91,27 @@ export function followsPlus({ bytes, start }: Within, at: number): boolean {
   return at > start && (bytes[at - 1] === 0x2b || (at - 1 > start && bytes[at - 1] === 0x28 && bytes[at - 2] === 0x2b));
 }
 
-/** Two capital letters before the digits and the check digits of ISO 13616 over all of them. */
+/** A country of purely numeric IBANs before as many digits, and the check digits of ISO 13616 over all of them. */
 export function isIban({ bytes, start }: Within, at: number, digits: Uint8Array): boolean {
-  if (at - 2 < start || !ibanDigits.has(digits.length)) return false;
-  const [one, two] = [bytes[at - 2] ?? 0, bytes[at - 1] ?? 0];
-  if (!isCapital(one) || !isCapital(two) || (at - 3 >= start && isWord(bytes[at - 3] ?? 0))) return false;
+  if (at - 2 < start || (at - 3 >= start && isWord(byteAt(bytes, at - 3)))) return false;
+  const [one, two] = [byteAt(bytes, at - 2), byteAt(bytes, at - 1)];
+  if (ibanDigits.get(String.fromCharCode(one, two)) !== digits.length) return false;
   let rest = 0;
-  for (let index = 2; index < digits.length; index++) rest = (rest * 10 + (digits[index] ?? 0)) % 97;
-  rest = (rest * 10000 + (one - 0x37) * 100 + (two - 0x37)) % 97;
-  return (rest * 100 + (digits[0] ?? 0) * 10 + (digits[1] ?? 0)) % 97 === 1;
+  for (const digit of digits.subarray(2)) rest = (rest * 10 + digit) % 97;
+  rest = (rest * 10_000 + (one - 0x37) * 100 + two - 0x37) % 97;
+  return (rest * 100 + byteAt(digits, 0) * 10 + byteAt(digits, 1)) % 97 === 1;
 }
 
 /** ISO/IEC 7813: track 2 goes on with `=` (`D` where it is written in hexadecimal), track 1 with `^`; gives the byte after it, 0 for none. */
 export function trackEnd({ bytes, end }: Within, after: number): number {
-  const mark = after < end ? (bytes[after] ?? 0) : 0;
-  if (mark !== 0x3d && mark !== 0x5e && (mark | 0x20) !== 0x64) return 0;
-  const limit = Math.min(end, after + 90);
+  const mark = after < end ? byteAt(bytes, after) : 0;
+  const isHexadecimal = (mark | 0x20) === 0x64;
+  if (mark !== 0x3d && mark !== 0x5e && !isHexadecimal) return 0;
+  const limit = Math.min(end, after + maxTrack);
   let at = after + 1;
   let digits = 0;
-  while (at < limit && bytes[at] !== 0x3f && (mark === 0x5e ? isTrackOne(bytes[at] ?? 0) : digitWidth(bytes, at, limit) === 1)) {
-    if (digitWidth(bytes, at, limit) === 1) digits++;
-    at++;
-  }
-  return digits >= ((mark | 0x20) === 0x64 ? 7 : 4) ? at : 0;
+  for (; at < limit && isTrack(byteAt(bytes, at), mark === 0x5e); at++) if (digitWidth(bytes, at, limit) === 1) digits++;
+  return digits >= (isHexadecimal ? 7 : 4) ? at : 0;
 }
 
 /** True when the sentinel of a track stands right before `at`: then the number is a card's whatever its check digit. */
@@ -123,11 +154,20 @@ function skipMarks(bytes: Uint8Array, from: number, end: number): number {
   return at;
 }
 
-const marks = new Set([...' \t,;|/:-_"\''].map((character) => character.charCodeAt(0)));
+const marks = new Set(Buffer.from(' \t,;|/:-_"\''));
 
-/** Without quotes and backslashes: a track in a JSON text ends with its string. */
-function isTrackOne(byte: number): boolean {
-  return byte >= 0x20 && byte <= 0x7e && byte !== 0x22 && byte !== 0x5c;
+/** Track 2 goes on with digits. Track 1 without quotes and backslashes: in a JSON text it ends with its string. */
+function isTrack(byte: number, isOne: boolean): boolean {
+  if (byte >= 0x30 && byte <= 0x39) return true;
+  return isOne && byte >= 0x20 && byte <= 0x7e && byte !== 0x22 && byte !== 0x5c && byte !== 0x3f;
+}
+
+function isHexOrDash(byte: number): boolean {
+  return byte === 0x2d || isHex(byte);
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] ?? 0;
 }
 
 function isHex(byte: number): boolean {
@@ -138,8 +178,4 @@ function isHex(byte: number): boolean {
 function isWord(byte: number): boolean {
   const lower = byte | 0x20;
   return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x7a) || byte >= 0x80;
-}
-
-function isCapital(byte: number): boolean {
-  return byte >= 0x41 && byte <= 0x5a;
 }

@@ -84,15 +84,16 @@ export function hideJson(bytes: Uint8Array, start: number, end: number): void {
 
 /** uuid: zeros; dates and time stamps: 0001-01-01; anything else: stars. */
 function hideInert(bytes: Uint8Array, start: number, end: number): void {
-  const length = end - start;
-  const isUuid = length === 36 && bytes[start + 8] === dash && bytes[start + 13] === dash && bytes[start + 18] === dash && bytes[start + 23] === dash;
-  const isDate = length >= 10 && !isUuid && bytes[start + 4] === dash && bytes[start + 7] === dash;
-  if (isUuid) for (let at = start; at < end; at++) bytes[at] = bytes[at] === dash ? dash : zero;
-  else if (!isDate) fillStars(bytes, start, end);
-  else {
+  if (end - start === 36 && hasDashes(bytes, start, [8, 13, 18, 23])) {
+    for (let at = start; at < end; at++) bytes[at] = bytes[at] === dash ? dash : zero;
+  } else if (end - start >= 10 && hasDashes(bytes, start, [4, 7])) {
     hideDigits(bytes, start, end);
     for (const at of [3, 6, 9]) bytes[start + at] = one;
-  }
+  } else fillStars(bytes, start, end);
+}
+
+function hasDashes(bytes: Uint8Array, start: number, offsets: readonly number[]): boolean {
+  return offsets.every((offset) => bytes[start + offset] === dash);
 }
 
 /**

@@ -63,7 +63,7 @@ describe('tagged columns', () => {
     const other = named('iban');
     expect(one({ origin: other, type: 'inert' }, '2024-05-06 12:13:14')).toBe('0001-01-01 00:00:00');
     expect(one({ origin: other, type: 'inert' }, '550e8400-e29b-41d4-a716-446655440000')).toBe('00000000-0000-0000-0000-000000000000');
-    expect(one({ origin: other }, 'Zoë 😀')).toBe('**× ××'.replace(' ', '*'));
+    expect(one({ origin: other }, 'Zoë 😀')).toBe('**×*××');
   });
 
   it('are shown where policy permits, sensitive authentication data never', () => {
@@ -90,7 +90,9 @@ describe('tagged columns', () => {
     expect(readRows(free.rows(rowsOf([['anything'], [pan]]), walkRows))).toEqual(['anything', '411111******1111']);
     const elsewhere = createMasking();
     elsewhere.update(rules);
-    expect(readRows(elsewhere.port.compile('other', { columns: [column({ reads: null })] }, () => false).rows(rowsOf([['anything']]), walkRows))).toEqual(['anything']);
+    expect(readRows(elsewhere.port.compile('other', { columns: [column({ reads: null })] }, () => false).rows(rowsOf([['anything']]), walkRows))).toEqual([
+      'anything',
+    ]);
   });
 
   it('are refused in binary format', () => {
@@ -119,11 +121,24 @@ describe('untagged columns', () => {
     expect(json(`{"a": ${pan}, "b": "${pan}", "c": [ -${pan} ]}`)).toEqual({ a: 4111110000001111, b: '411111******1111', c: [-4111110000001111] });
     expect(json(pan)).toBe(4111110000001111);
     expect(json('{"cvv":"123","cvc":7,"cvv2":12,"x":1}')).toEqual({ cvv: '***', cvc: 0, cvv2: '', x: 1 });
-    expect(json('{"cvv":[true,false,null,1.5e3],"pin":{"a":"b","c":false},"after":true}')).toEqual({ cvv: [true, false, null, '***'], pin: { '*': false }, after: true });
+    expect(json('{"cvv":[true,false,null,1.5e3],"pin":{"a":"b","c":false},"after":true}')).toEqual({
+      cvv: [true, false, null, '***'],
+      pin: { '*': false },
+      after: true,
+    });
   });
 
   it('keys that say little need a value that fits', () => {
-    const same = ['{"cid":"customer-7"}', '{"pin":true}', '{"track":"Song 2"}', '{"pan":"TOK-1234"}', '{"acc_no":"12345678901234"}', '{"company":"x"}', '{"shopping":"1234"}', '{"card_number":"tok_abc"}'];
+    const same = [
+      '{"cid":"customer-7"}',
+      '{"pin":true}',
+      '{"track":"Song 2"}',
+      '{"pan":"TOK-1234"}',
+      '{"acc_no":"12345678901234"}',
+      '{"company":"x"}',
+      '{"shopping":"1234"}',
+      '{"card_number":"tok_abc"}',
+    ];
     for (const text of same) for (const type of ['json', 'text'] as const) expect(one({ type }, text)).toBe(text);
     expect(one({}, '{"pin":"1234","cid":123,"track2":"4111111111111111=2912"}')).toBe('{"pin":"****","cid":"*","track2":"*********************"}');
     expect(one({}, '{"card_number":"4111.1111/1111.1111"}')).toBe('{"card_number":"*******************"}');
@@ -161,15 +176,26 @@ describe('untagged columns', () => {
 describe('ledger', () => {
   it('counts by rule and starts again after each call', () => {
     const compiled = masker([column({ origin: named('pan') }), column({ reads: [named('cvv')] }), column(), column({ reads: null })]);
-    compiled.rows(rowsOf([[pan, '1', `${pan} and 5555555555554444`, 'x'], [null, '2', 'cvv 123 ;4111111111111111=2912101?', null]]), walkRows);
+    compiled.rows(
+      rowsOf([
+        [pan, '1', `${pan} and 5555555555554444`, 'x'],
+        [null, '2', 'cvv 123 ;4111111111111111=2912101?', null],
+      ]),
+      walkRows,
+    );
     expect(compiled.ledger()).toEqual({
-      'column:public.cards.pan': 1, 'derived:public.cards.cvv': 2, 'detector:pan': 3, 'derived:unknown': 1, 'detector:track': 1, 'label:sad': 1,
+      'column:public.cards.pan': 1,
+      'derived:public.cards.cvv': 2,
+      'detector:pan': 3,
+      'derived:unknown': 1,
+      'detector:track': 1,
+      'label:sad': 1,
     });
     expect(compiled.ledger()).toEqual({});
   });
 
   it('a fault of the walker ends in one code', () => {
-    expect(() => masker([column()]).rows(Buffer.from(`${pan}`), walkRows)).toThrow(expect.objectContaining({ code: 'ERR_MASKING_FAILED' }));
+    expect(() => masker([column()]).rows(Buffer.from(pan), walkRows)).toThrow(expect.objectContaining({ code: 'ERR_MASKING_FAILED' }));
   });
 
   it('the version grows with each set of rules', () => {

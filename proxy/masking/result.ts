@@ -40,16 +40,17 @@ function planOf(column: ShapeColumn, compiling: Compiling): Column {
 }
 
 function treatmentOf(column: ShapeColumn, { rules, resource, unmask }: Compiling): { treatment: Treatment; rule: string } {
-  if (column.origin !== null) {
-    const tag = rules.tag(resource, column.origin);
-    if (tag === null) return plain(column);
-    if (tag !== 'sad' && unmask(column.origin)) return { treatment: 'pass', rule: '' };
-    return { treatment: tag === 'pan' ? 'truncate' : 'hide', rule: `column:${nameOf(column.origin)}` };
+  const { origin, reads } = column;
+  const tag = origin === null ? null : rules.tag(resource, origin);
+  if (origin !== null && tag !== null) {
+    if (tag !== 'sad' && unmask(origin)) return { treatment: 'pass', rule: '' };
+    return { treatment: tag === 'pan' ? 'truncate' : 'hide', rule: `column:${nameOf(origin)}` };
   }
-  if (column.reads === null) return rules.hasTags(resource) ? { treatment: 'hide', rule: 'derived:unknown' } : plain(column);
-  const tagged = column.reads.find((read) => {
-    const tag = rules.tag(resource, read);
-    return tag !== null && (tag === 'sad' || !unmask(read));
+  // no tag of its own: an expression, or a view's column
+  if (reads === null) return rules.hasTags(resource) ? { treatment: 'hide', rule: 'derived:unknown' } : plain(column);
+  const tagged = reads.find((read) => {
+    const its = rules.tag(resource, read);
+    return its !== null && (its === 'sad' || !unmask(read));
   });
   return tagged === undefined ? plain(column) : { treatment: 'hide', rule: `derived:${nameOf(tagged)}` };
 }
@@ -110,15 +111,19 @@ class ShapeMasker implements CompiledMasker {
   };
 
   readonly #scan = (index: number, start: number, end: number): void => {
-    const column = this.#columns[index];
     // the search goes forward only: a value before the last one would be missed
     if (start < this.#last) throw fail('ERR_MASKING_FAILED', { detail: 'values out of order' });
     this.#last = end;
-    const isHit = this.#hits.next < end && this.#hits.isIn(end);
+    if (end > this.#hits.next || this.#hasBytes) this.#scanHit(index, start, end);
+  };
+
+  #scanHit(index: number, start: number, end: number): void {
+    const column = this.#columns[index];
+    const isHit = this.#hits.isIn(end);
     if (!isHit && column?.type !== 'bytes') return;
     if (column !== undefined && column.treatment !== 'scan') return;
     scanValue(this.#chunk, { start, end, type: column?.type ?? 'text' }, this.#count);
-  };
+  }
 
   readonly #count = (rule: string, count = 1): void => {
     this.#counts[rule] = (this.#counts[rule] ?? 0) + count;

@@ -5,9 +5,9 @@ export function maskText(text: string): string {
   if (text.length < 5) return text;
   const bytes = Buffer.from(text);
   if (!mayNeedScan(bytes, 0, bytes.length)) return text;
-  let found = false;
-  scanValue(bytes, { start: 0, end: bytes.length, type: 'text' }, () => {
-    found = true;
+  let found = 0;
+  scanValue(bytes, { start: 0, end: bytes.length, type: 'text' }, (_rule, count) => {
+    found += count;
   });
-  return found ? bytes.toString() : text;
+  return found > 0 ? bytes.toString() : text;
 }

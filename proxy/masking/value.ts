@@ -130,14 +130,14 @@ function isDigit(byte: number): boolean {
 
 /** bytea output `\x34313131…`: what its bytes say as text is searched; a hit hides the whole value. So do packed digits. */
 function scanHex(bytes: Uint8Array, start: number, end: number, count: Count): void {
-  let found = false;
+  let found = 0;
   const note: Count = (rule, times) => {
-    found = true;
+    found += times;
     count(rule, times);
   };
   const decoded = Buffer.from(Buffer.from(bytes.buffer, bytes.byteOffset + start + 2, end - start - 2).toString('latin1'), 'hex');
   if (mayNeedScan(decoded, 0, decoded.length)) scanValue(decoded, { start: 0, end: decoded.length, type: 'text' }, note);
-  const packed = found ? 0 : detect(bytes, start + 2, end, () => undefined).pans;
+  const packed = detect(bytes, start + 2, end, () => undefined).pans;
   if (packed > 0) note('detector:pan', packed);
-  if (found) bytes.fill(zero, start + 2, end);
+  if (found > 0) bytes.fill(zero, start + 2, end);
 }

@@ -169,9 +169,10 @@ export interface Masker {
 }
 
 export interface Outcome {
-  readonly status: 'success' | 'failure';
+  /** `indeterminate`: it was forwarded, and the target's answer never came */
+  readonly status: 'success' | 'failure' | 'indeterminate';
   readonly rows: number;
-  /** masked error text, when it failed */
+  /** masked error text; absent for a success */
   readonly error?: string;
 }
 

@@ -2,6 +2,7 @@ import type { Actor, EventCode, EventHeader } from '../contract/audit-event.ts';
 import type { Act, Facts } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import { canonicalJson } from '../proof/canonical.ts';
+import type { Outcome } from './engine.ts';
 import type { Decision } from './ports.ts';
 
 /** What every event of one session shares. */
@@ -77,12 +78,12 @@ export class OperationHeaders {
     );
   }
 
-  settled(at: { millis: number; operation: string; seq: number; rows: number; bytes: number; micros: number; masked: string; error: string | undefined }): string {
+  settled(at: { millis: number; operation: string; seq: number; rows: number; bytes: number; micros: number; masked: string; outcome: Outcome['status']; error: string | undefined }): string {
     const error = at.error === undefined ? '' : `"error":${canonicalJson(at.error.toWellFormed())},`;
     return (
       `{"actor":${this.#actor},"affected":${this.#affected},"at":"${timestamp(at.millis)}","bytes":${String(at.bytes)},"code":"operation.settled",` +
       `"durationMicros":${String(at.micros)},${error}"masked":${at.masked},"operation":"${at.operation}","origin":${this.#origin},` +
-      `"outcome":"${error === '' ? 'success' : 'failure'}","rows":${String(at.rows)},"seq":${String(at.seq)},"session":${this.#session},"v":1}`
+      `"outcome":"${at.outcome}","rows":${String(at.rows)},"seq":${String(at.seq)},"session":${this.#session},"v":1}`
     );
   }
 

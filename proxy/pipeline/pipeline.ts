@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { fail } from '../contract/errors.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
+import type { LiveSession as Listed, RecordingKey } from '../contract/snapshot.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/ids.ts';
 import type { Secret } from '../lib/secret.ts';
@@ -103,18 +104,12 @@ export class Pipeline {
     if (resource === null || decision?.permitted !== true) return this.#deny(caller, wants, entry, decision);
     const id = newId('ses');
     const identity: SessionIdentity = { actor: actorOf(caller), origin: entry.address, affected: resource.name, session: id, account: resource.account, database };
-    const key = await this.#ports.control.open({
-      id,
-      gateway: this.#options.gateway,
-      principal: caller.name,
-      resource: resource.name,
-      database,
-      account: resource.account,
-      address: entry.address,
-      startedAt: new Date(this.#options.clock.now()).toISOString(),
-      operations: 0,
-    });
-    const live = this.#start(identity, { caller, resource, sink, key });
+    const { gateway } = this.#options;
+    const { account } = resource;
+    const startedAt = timestamp(this.#options.clock.now());
+    const listed = { id, gateway, principal: caller.name, resource: resource.name, database, account, address: entry.address, startedAt };
+    const key = await this.#ports.control.open({ ...listed, operations: 0 });
+    const live = this.#start(identity, { caller, resource, sink, key, listed });
     const application = this.#ports.masking.text(wants.applicationName.slice(0, 64)).toWellFormed();
     await this.#record(
       'session.started',
@@ -127,7 +122,7 @@ export class Pipeline {
     return live;
   }
 
-  #start(identity: SessionIdentity, given: { caller: Caller; resource: Resource; sink: Sink; key: { key: string; wrapped: string } }): LiveSession {
+  #start(identity: SessionIdentity, given: { caller: Caller; resource: Resource; sink: Sink; key: RecordingKey; listed: Omit<Listed, 'operations'> }): LiveSession {
     const { caller, resource } = given;
     const id = identity.session as LiveSession['id'];
     const recorder = this.#ports.recorder.open({ id, resource, header: { principal: caller.name, resource: resource.name, database: identity.database, account: identity.account, origin: identity.origin } }, given.key);
@@ -144,6 +139,7 @@ export class Pipeline {
       outbox,
       digestKey: this.#options.digestKey,
       clock: this.#options.clock,
+      listed: given.listed,
       cancellation: (cancel) => {
         const key = randomBytes(8);
         // the first half is a positive process id to PostgreSQL clients

@@ -4,6 +4,7 @@ import type { Facts } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { Shape } from '../contract/shape.ts';
+import type { LiveSession as Listed } from '../contract/snapshot.ts';
 import type { Clock } from '../lib/clock.ts';
 import { commitment, newSalt } from '../lib/commitment.ts';
 import type { OperationId, SessionId } from '../lib/ids.ts';
@@ -26,6 +27,7 @@ export interface Opening {
   readonly outbox: Outbox;
   readonly digestKey: Secret<Uint8Array>;
   readonly clock: Clock;
+  readonly listed: Omit<Listed, 'operations'>;
   /** registers a cancel function and gives its key; `release` forgets it */
   readonly cancellation: (cancel: () => void) => Uint8Array;
   readonly onClosed: () => void;
@@ -79,12 +81,13 @@ export class LiveSession implements Session, PermitOwner {
     });
   }
 
-  get origin(): string {
-    return this.#opening.origin;
+  /** as the session list shows it */
+  get listed(): Listed {
+    return { ...this.#opening.listed, operations: this.#seq };
   }
 
-  get operations(): number {
-    return this.#seq;
+  get origin(): string {
+    return this.#opening.origin;
   }
 
   /** Stops both sides; the engine sees `ended`. */
@@ -151,7 +154,7 @@ export class LiveSession implements Session, PermitOwner {
   }
 
   input(operation: OperationId, _ticket: number, chunk: Uint8Array): true | Promise<void> {
-    return this.#opening.recorder.write('frames', operation, Buffer.from(this.#maskText(Buffer.from(chunk).toString('latin1')), 'latin1'));
+    return this.#opening.recorder.write('frames', operation, Buffer.from(this.#maskText(Buffer.from(chunk).toString())));
   }
 
   settle(permit: OperationPermit, outcome: Outcome): void {
@@ -164,7 +167,8 @@ export class LiveSession implements Session, PermitOwner {
       bytes: permit.bytes,
       micros: Math.round((performance.now() - permit.startedAt) * 1000),
       masked,
-      error: outcome.status === 'failure' ? this.#maskText(outcome.error ?? 'failed').slice(0, 1000) : undefined,
+      outcome: outcome.status,
+      error: outcome.status === 'success' ? undefined : this.#maskText(outcome.error ?? 'failed').slice(0, 1000),
     });
     this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'close', scope: 'operation', id: permit.operation, session: this.id }));
     void this.#opening.recorder.write('outcome', permit.operation, Buffer.from(event));
@@ -245,9 +249,13 @@ export class LiveSession implements Session, PermitOwner {
       seq: op.seq,
       body: commitment(salt, op.command),
     });
-    const ticket = this.#ports.audit.append(event, { kind: 'open', scope: 'operation', id: op.id, session: this.id }, { salt, text: op.command });
-    this.#lastTicket = ticket;
-    return ticket;
+    try {
+      this.#lastTicket = this.#ports.audit.append(event, { kind: 'open', scope: 'operation', id: op.id, session: this.id }, { salt, text: op.command });
+    } catch (error) {
+      this.#giveBack(op.seq);
+      throw error;
+    }
+    return this.#lastTicket;
   }
 
   #refuse(operation: Operation, decision: Decision): Denial {
@@ -271,17 +279,24 @@ export class LiveSession implements Session, PermitOwner {
       body: commitment(salt, body),
       ...fields,
     });
-    this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'plain' }, { salt, text: body }));
+    if (!this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'plain' }, { salt, text: body }))) this.#giveBack(seq);
     void this.#opening.recorder.write('command', id, Buffer.from(body));
     void this.#opening.recorder.write('outcome', id, Buffer.from(event));
   }
 
-  #tryAppend(append: () => number): void {
+  #tryAppend(append: () => number): boolean {
     try {
-      this.#lastTicket = append();
+      append();
+      return true;
     } catch {
       this.end(fail('ERR_AUDIT_UNAVAILABLE'));
+      return false;
     }
+  }
+
+  /** A number the log never saw is used again: numbering has no gaps. */
+  #giveBack(seq: number): void {
+    if (this.#seq === seq) this.#seq--;
   }
 
   #next(): { seq: number; id: OperationId } {

@@ -73,7 +73,14 @@ describe('the audit process', () => {
     let sent = 0;
     const append = (): void => {
       const { header, body } = event(
-        { code: 'operation.refused', at: new Date().toISOString(), actor: { issuer: 'p', subject: 's', name: 'n', kind: 'service-account', credential: 'none' }, origin: 'o', outcome: 'failure', affected: `number-${String(++sent)}` },
+        {
+          code: 'operation.refused',
+          at: new Date().toISOString(),
+          actor: { issuer: 'p', subject: 's', name: 'n', kind: 'service-account', credential: 'none' },
+          origin: 'o',
+          outcome: 'failure',
+          affected: `number-${String(++sent)}`,
+        },
         `body ${String(sent)}`,
       );
       client.append(header, { kind: 'plain' }, body);
@@ -113,7 +120,13 @@ describe('the audit process', () => {
     expect(seen).toEqual(Array.from({ length: sent }, (_, at) => `number-${String(at + 1)}`));
     running.child.kill('SIGTERM');
     expect(await ended(running.child)).toBe(0);
-    const verified = await verifyLog({ directory: join(directory, 'log'), verifierKey: running.verifierKey, saved: [checkpoint], bodyKey: Buffer.alloc(32, 2), bodies: 'required' });
+    const verified = await verifyLog({
+      directory: join(directory, 'log'),
+      verifierKey: running.verifierKey,
+      saved: [checkpoint],
+      bodyKey: Buffer.alloc(32, 2),
+      bodies: 'required',
+    });
     expect(verified).toMatchObject({ ok: true, journal: { entries: 0 } });
     const again = await start(directory);
     again.child.stdin?.end();

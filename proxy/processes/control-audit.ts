@@ -58,9 +58,13 @@ export function controlLog(client: AuditClient): EventLog {
 
 /** What the control API reads of the log. */
 export function auditReading(reader: AuditReader): AuditReading {
-  const viewOf = async (entry: Entry): Promise<AuditEventView> => {
-    const [withBody] = (await reader.read({ from: entry.index, to: entry.index + 1, bodies: true })).entries;
-    return { index: entry.index, header: headerOf(entry.header), body: withBody?.body ?? null };
+  /** Bodies are opened for a whole block at once: the log reads and checks much more than one body to give one. */
+  const viewsOf = async (matching: readonly Entry[]): Promise<AuditEventView[]> => {
+    const [first, last] = [matching[0], matching.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const bodies = new Map<number, string | undefined>();
+    for await (const { index, body } of entriesOf(reader, { from: first.index, to: last.index + 1, bodies: true })) bodies.set(index, body);
+    return matching.map(({ index, header }) => ({ index, header: headerOf(header), body: bodies.get(index) ?? null }));
   };
   const proven = async (size: number | null): Promise<{ size: number; root: string }> => {
     const checkpoint = parseCheckpoint((await reader.sync()).split('\n\n')[0]?.concat('\n') ?? '');
@@ -72,11 +76,9 @@ export function auditReading(reader: AuditReader): AuditReading {
       const found: AuditEventView[] = [];
       const { size } = await reader.status();
       for (let to = Math.min(before ?? size, size); to > 0 && found.length < limit; to -= blockEntries) {
-        const block: Entry[] = [];
-        for await (const entry of entriesOf(reader, { from: Math.max(0, to - blockEntries), to, bodies: filter.text !== undefined })) block.push(entry);
-        for (const entry of block.toReversed()) {
-          if (found.length < limit && matches(entry, filter)) found.push(await viewOf(entry));
-        }
+        const matching: Entry[] = [];
+        for await (const entry of entriesOf(reader, { from: Math.max(0, to - blockEntries), to, bodies: filter.text !== undefined })) if (matches(entry, filter)) matching.push(entry);
+        found.push(...(await viewsOf(matching.slice(-(limit - found.length)))).reverse());
       }
       return found;
     },

@@ -18,6 +18,7 @@ import { newId } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
 import { maskText } from '../masking/text.ts';
 import { discardDatabase } from '../store/database.ts';
+import { positionOf } from '../store/position.ts';
 import { openState, type State } from '../store/state.ts';
 import { newRecordingKey, openRecordingKey } from '../vault/secret-file.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -26,6 +27,7 @@ import { auditReading, controlLog, loggedEvents } from './control-audit.ts';
 import { Gateways } from './control-gateways.ts';
 import { serviceChecks, serviceStatus, type HealthSources } from './control-health.ts';
 import { recordingsOf } from './control-recordings.ts';
+import { keepLogOpen } from './control-reopen.ts';
 import { scanStores } from './control-scan.ts';
 import { openVaultOf, secretsOf } from './control-vault.ts';
 import { layoutOf, type Layout } from './layout.ts';
@@ -113,6 +115,8 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
   const layout = layoutOf(parameters.dir);
   const client = new AuditClient({ socketPath: parameters.auditSocket, client: `control-${randomBytes(9).toString('base64url')}` });
   const reader = new AuditReader({ socketPath: parameters.auditSocket, token: parameters.readerToken });
+  // before anything that needs the log: a restarted control may find it lost
+  const keeper = keepLogOpen(reader, log);
   await client.ready();
   const state = await openCurrentState(layout, reader);
   const current = new Current(state);
@@ -158,6 +162,7 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
     ready: { port, ...(adminToken && { adminToken: adminToken.reveal() }) },
     stop: async () => {
       clearInterval(timer);
+      keeper[Symbol.dispose]();
       server.close();
       server.closeAllConnections();
       await changes.record('service.stopped', itself, { affected: 'control' }).catch(() => undefined);
@@ -255,7 +260,9 @@ async function ensureAdministrator({ current, changes }: Parts): Promise<Secret<
 async function advanceCursor({ reader, current, changes }: Pick<Parts, 'reader' | 'current' | 'changes'>): Promise<void> {
   await changes
     .exclusive(async () => {
-      await current.state.replayFrom(loggedEvents(reader, current.state.read.cursor + 1));
+      const { size } = await reader.status();
+      // control alone writes events of state, and one at a time: nothing new to it can stand before this
+      if (changes.isCertain && size > 0) current.state.passTo(positionOf(size - 1));
     })
     .catch((error: unknown) => {
       log(`the state's cursor could not be advanced: ${String(error)}`);

@@ -136,6 +136,10 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
     path: parameters.controlSocket,
     secret: parameters.controlSecret,
     name: parameters.instance,
+    // control may have been started again: it learns what is live
+    onConnect: (peer) => {
+      void peer.call('resume', { sessions: pipeline.sessions.map(({ listed }) => listed) }).catch((error: unknown) => { log(`resume: ${asAppError(error).message}`); });
+    },
     handlers: {
       snapshot: (snapshot) => {
         inForce.apply(snapshot as Snapshot);
@@ -178,7 +182,7 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
   await listeners.follow(inForce.resources);
   const timer = setInterval(() => {
     pipeline.recheck();
-    rpc.notify('progress', { sessions: Object.fromEntries(pipeline.sessions.map((session) => [session.id, session.operations])) });
+    rpc.notify('progress', { sessions: Object.fromEntries(pipeline.sessions.map(({ listed }) => [listed.id, listed.operations])) });
   }, recheckMs);
   return {
     ready: { ports: { ...listeners.ports(), postgres: shared } },

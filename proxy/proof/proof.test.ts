@@ -48,7 +48,9 @@ function* goLeaves(count: number): Generator<Uint8Array> {
   for (let index = 0; index < count; index++) yield leafHash(utf8(`entry ${String(index)}`), sha256);
 }
 
-const wanted = new Set([...vectors.roots, ...vectors.inclusion, ...vectors.consistency].map(({ size }) => size).concat(vectors.consistency.map((c) => c.oldSize)));
+const wanted = new Set(
+  [...vectors.roots, ...vectors.inclusion, ...vectors.consistency].map(({ size }) => size).concat(vectors.consistency.map((c) => c.oldSize)),
+);
 const log = growLog(goLeaves(70_000), wanted);
 const rootAt = (size: number): Uint8Array => log.roots.get(size) ?? rootOf([], sha256);
 
@@ -203,7 +205,17 @@ describe('tiles', () => {
         expect(parseTilePath(tilePath({ level: l, index, width }))).toEqual({ level: l, index, width });
       }),
     );
-    for (const path of ['tile/00/000', 'tile/64/000', 'tile/0/0', 'tile/0/x000/001', 'tile/0/001.p/0', 'tile/0/001.p/256', 'tile/0/001.p/05', 'tile/0/x1/001', '../tile/0/000']) {
+    for (const path of [
+      'tile/00/000',
+      'tile/64/000',
+      'tile/0/0',
+      'tile/0/x000/001',
+      'tile/0/001.p/0',
+      'tile/0/001.p/256',
+      'tile/0/001.p/05',
+      'tile/0/x1/001',
+      '../tile/0/000',
+    ]) {
       expect(parseTilePath(path), path).toBeNull();
     }
   });
@@ -246,7 +258,16 @@ describe('notes and checkpoints', () => {
   });
 
   it('reads only whole notes', () => {
-    for (const note of ['', 'text\n', 'text\n\n', 'text\n\n— name\n', 'text\n\n— name AAAA\n', 'a\tb\n\n— n AAAAAAA=\n', 'text\n\n— n AAAAAAA=', `${'x'.repeat(100_001)}\n\n— n AAAAAAA=\n`]) {
+    for (const note of [
+      '',
+      'text\n',
+      'text\n\n',
+      'text\n\n— name\n',
+      'text\n\n— name AAAA\n',
+      'a\tb\n\n— n AAAAAAA=\n',
+      'text\n\n— n AAAAAAA=',
+      `${'x'.repeat(100_001)}\n\n— n AAAAAAA=\n`,
+    ]) {
       expect(parseNote(note).ok, JSON.stringify(note.slice(0, 40))).toBe(false);
     }
     expect(parseNote('text\n\n— n AAAAAAA=\n').ok).toBe(true);
@@ -256,7 +277,16 @@ describe('notes and checkpoints', () => {
     const root = toBase64(new Uint8Array(32));
     expect(parseCheckpoint(`o\n0\n${root}\n`)).toEqual({ origin: 'o', size: 0, root: new Uint8Array(32) });
     expect(parseCheckpoint(`o\n7\n${root}\nextension\n`)?.size).toBe(7);
-    for (const text of ['', `o\n07\n${root}\n`, `o\n-1\n${root}\n`, `o\n7\n${root}`, `o\n7\nAAAA\n`, `\n7\n${root}\n`, `o\n7\n${root}\n\n`, `o\n99999999999999999\n${root}\n`]) {
+    for (const text of [
+      '',
+      `o\n07\n${root}\n`,
+      `o\n-1\n${root}\n`,
+      `o\n7\n${root}`,
+      `o\n7\nAAAA\n`,
+      `\n7\n${root}\n`,
+      `o\n7\n${root}\n\n`,
+      `o\n99999999999999999\n${root}\n`,
+    ]) {
       expect(parseCheckpoint(text), JSON.stringify(text)).toBeNull();
     }
   });

@@ -25,6 +25,8 @@ export interface State {
    * nothing. Throws ERR_STATE_DAMAGED when it cannot be applied; nothing is applied then.
    */
   applyEvent(position: LogPosition, event: { code: EventCode; body: string | null }): boolean;
+  /** Nothing between the cursor and here changes state: the caller knows, being the only one who writes such events. */
+  passTo(position: LogPosition): void;
   /**
    * Brings the state up to date: every event of the log, of whatever code, in order, from the cursor's next or earlier.
    * A missing one is ERR_STATE_DAMAGED. Gives how many changed the state.
@@ -77,6 +79,10 @@ class SqliteState implements State {
     }
     flush();
     return applied;
+  }
+
+  passTo(position: LogPosition): void {
+    if (position > this.#state.cursor) this.#advance.run(position, 0);
   }
 
   snapshot(): Snapshot {

@@ -10,7 +10,11 @@ import type { Walker } from '../../proxy/pipeline/engine.ts';
 const duration = Number(process.argv[2] ?? 400);
 const chunkBytes = 65_536;
 const names = ['Oliver Evans', 'Victoria Smith', 'Mary Kelly', 'Steven Vance', 'Ana Novak', 'John Carver', 'Sylvia Curtis', 'Henry Ford'];
-const sentences = ['The customer called twice about a late delivery and asked for a refund. ', 'Every voucher was received by the branch and given to Victoria on Monday. ', 'We have moved the invoice to the next quarter, see the note of the manager. '];
+const sentences = [
+  'The customer called twice about a late delivery and asked for a refund. ',
+  'Every voucher was received by the branch and given to Victoria on Monday. ',
+  'We have moved the invoice to the next quarter, see the note of the manager. ',
+];
 
 const md5 = (index: number): string => createHash('md5').update(String(index)).digest('hex');
 const uuid = (index: number): string => md5(index).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-a$4-$5');
@@ -18,11 +22,38 @@ const epoch = (index: number): number => 1_700_000_000_000 + index * 7919;
 const pan = (index: number): string => ['4111111111111111', '5555555555554444', '378282246310005'][index % 3] ?? '';
 
 const rows: Readonly<Record<string, (index: number) => string[]>> = {
-  'wide (names and md5)': (index) => [names[index % 8] ?? '', md5(index), md5(index + 1), names[(index * 5) % 8] ?? '', md5(index + 2), md5(index + 3), 'open', md5(index + 4)],
+  'wide (names and md5)': (index) => [
+    names[index % 8] ?? '',
+    md5(index),
+    md5(index + 1),
+    names[(index * 5) % 8] ?? '',
+    md5(index + 2),
+    md5(index + 3),
+    'open',
+    md5(index + 4),
+  ],
   prose: (index) => Array.from({ length: 8 }, (_, column) => (sentences[(index + column) % 3] ?? '').repeat(2)),
-  'time stamps, uuid, bigint': (index) => [new Date(epoch(index)).toISOString().replace('T', ' '), uuid(index), String(epoch(index)), '7', uuid(index + 1), String(index * 104_729), new Date(epoch(index * 3)).toISOString(), 'true'],
+  'time stamps, uuid, bigint': (index) => [
+    new Date(epoch(index)).toISOString().replace('T', ' '),
+    uuid(index),
+    String(epoch(index)),
+    '7',
+    uuid(index + 1),
+    String(index * 104_729),
+    new Date(epoch(index * 3)).toISOString(),
+    'true',
+  ],
   'all digits': (index) => Array.from({ length: 8 }, (_, column) => `1${String(epoch(index * 8 + column))}000`),
-  'wide, one card number of eight': (index) => [names[index % 8] ?? '', pan(index), md5(index), md5(index + 1), md5(index + 2), names[(index * 3) % 8] ?? '', md5(index + 3), md5(index + 4)],
+  'wide, one card number of eight': (index) => [
+    names[index % 8] ?? '',
+    pan(index),
+    md5(index),
+    md5(index + 1),
+    md5(index + 2),
+    names[(index * 3) % 8] ?? '',
+    md5(index + 3),
+    md5(index + 4),
+  ],
 };
 
 function chunkOf(row: (index: number) => string[]): Buffer {
@@ -77,7 +108,11 @@ function speed(bytes: number, work: () => void): string {
 
 function columnsOf(count: number, tagged: number): ShapeColumn[] {
   return Array.from({ length: count }, (_, index) => ({
-    name: `c${index}`, origin: index === tagged ? { schema: 'public', table: 'cards', column: 'pan' } : null, reads: [], type: 'text', encoding: 'text',
+    name: `c${index}`,
+    origin: index === tagged ? { schema: 'public', table: 'cards', column: 'pan' } : null,
+    reads: [],
+    type: 'text',
+    encoding: 'text',
   }));
 }
 

@@ -32,7 +32,14 @@ describe.skipIf(reason !== null)(`Go's sumdb${reason === null ? '' : ` (skipped:
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   function go(...words: string[]): { status: number | null; stdout: string; stderr: string } {
-    const env = { PATH: '/usr/local/go/bin:/usr/bin:/bin', HOME: directory, GOCACHE: join(directory, 'cache'), GO111MODULE: 'off', GOPATH: goPath, GOFLAGS: '' };
+    const env = {
+      PATH: '/usr/local/go/bin:/usr/bin:/bin',
+      HOME: directory,
+      GOCACHE: join(directory, 'cache'),
+      GO111MODULE: 'off',
+      GOPATH: goPath,
+      GOFLAGS: '',
+    };
     return spawnSync('go', ['run', program, ...words], { env, encoding: 'utf8', maxBuffer: 16 * 1024 * 1024 });
   }
 
@@ -47,7 +54,14 @@ describe.skipIf(reason !== null)(`Go's sumdb${reason === null ? '' : ` (skipped:
     const path = join(directory, 'log');
     const log = await AuditLog.open({ directory: path, signer, bodyKey: Buffer.alloc(32, 9), limits: { reserveBytes: 16 } });
     const events = Array.from({ length: 900 }, (_, at) => {
-      const { header } = event({ code: 'operation.refused', at: '2026-01-02T03:04:05.678Z', actor: { issuer: 'p', subject: 's', name: 'n', kind: 'service', credential: 'none' }, origin: 'o', outcome: 'failure', affected: `resource-${String(at)}` });
+      const { header } = event({
+        code: 'operation.refused',
+        at: '2026-01-02T03:04:05.678Z',
+        actor: { issuer: 'p', subject: 's', name: 'n', kind: 'service', credential: 'none' },
+        origin: 'o',
+        outcome: 'failure',
+        affected: `resource-${String(at)}`,
+      });
       return encodeEvent(at + 1, header, { kind: 'plain' });
     });
     for (let from = 0; from < events.length; from += 170) {

@@ -56,7 +56,13 @@ function madeEvents(): Written[] {
 
 /** A complete log written by the product itself, with the key. */
 async function writeLog(directory: string, events: readonly Written[]): Promise<string> {
-  const log = await AuditLog.open({ directory, signer, bodyKey, clock: { now: () => 1_750_000_000_000 }, limits: { reserveBytes: 16, checkpointAfterMs: 60_000 } });
+  const log = await AuditLog.open({
+    directory,
+    signer,
+    bodyKey,
+    clock: { now: () => 1_750_000_000_000 },
+    limits: { reserveBytes: 16, checkpointAfterMs: 60_000 },
+  });
   let ticket = 0;
   for (let from = 0; from < events.length; from += 37) {
     const frame = appendFrame(events.slice(from, from + 37).map(({ header, body }) => encodeEvent(++ticket, header, { kind: 'plain' }, body)));
@@ -169,11 +175,27 @@ describe('a log against a checkpoint kept elsewhere', () => {
 
   it('refuses when any file of the present log is gone or cut', { timeout: 60_000 }, async () => {
     const size = entries + 2;
-    const needed = ['checkpoint', 'tile/0/000', 'tile/entries/000', `tile/0/001.p/${String(size - 256)}`, `tile/entries/001.p/${String(size - 256)}`, 'tile/1/000.p/1', 'bodies/00000000.sealed'];
+    const needed = [
+      'checkpoint',
+      'tile/0/000',
+      'tile/entries/000',
+      `tile/0/001.p/${String(size - 256)}`,
+      `tile/entries/001.p/${String(size - 256)}`,
+      'tile/1/000.p/1',
+      'bodies/00000000.sealed',
+    ];
     for (const name of needed) {
-      await withFile(name, () => null, async () => expectRefused(await verify(original), `${name} deleted`));
+      await withFile(
+        name,
+        () => null,
+        async () => expectRefused(await verify(original), `${name} deleted`),
+      );
       for (let number = 0; number < 10; number++) {
-        await withFile(name, (bytes) => bytes.subarray(0, randomFrom(number)(bytes.length)), async () => expectRefused(await verify(original), `${name} cut`));
+        await withFile(
+          name,
+          (bytes) => bytes.subarray(0, randomFrom(number)(bytes.length)),
+          async () => expectRefused(await verify(original), `${name} cut`),
+        );
       }
     }
   });
@@ -212,7 +234,10 @@ describe('a log against a checkpoint kept elsewhere', () => {
     const copy = join(root, 'erased');
     await cp(original, copy, { recursive: true });
     await rm(join(copy, 'bodies'), { recursive: true });
-    expect(await verifyLog({ directory: copy, verifierKey: signer.verifierKey, saved: [saved] })).toMatchObject({ ok: true, bodies: { present: 0, missing: entries } });
+    expect(await verifyLog({ directory: copy, verifierKey: signer.verifierKey, saved: [saved] })).toMatchObject({
+      ok: true,
+      bodies: { present: 0, missing: entries },
+    });
     await truncate(join(copy, 'tile/0/000'), 31);
     expectRefused(await verifyLog({ directory: copy, verifierKey: signer.verifierKey }), 'short tile');
     await rm(join(copy, 'tile', '0'), { recursive: true });

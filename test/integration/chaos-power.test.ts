@@ -10,7 +10,7 @@ import { query, RawClient, rows } from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 import { startWriters, writersTable } from '../support/writers.ts';
 
-const outages = Number(process.env['POSTERN_CHAOS_OUTAGES'] ?? 3);
+const outages = Number(process.env['POSTERN_CHAOS_OUTAGES'] ?? 2);
 const connections = 8;
 const writtenMs = 2_000;
 const settledMs = 25_000;

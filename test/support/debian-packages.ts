@@ -38,6 +38,15 @@ export async function debianTool(name: DebianTool): Promise<Found<string>> {
   }
 }
 
+/** Any packages, unpacked with what they need beyond the system: the folder that stands for `/`. */
+export async function debianPackages(names: readonly string[]): Promise<Found<string>> {
+  try {
+    return { found: await fetchPackages(names, options()) };
+  } catch (error) {
+    return { why: asAppError(error).message };
+  }
+}
+
 export interface Go {
   readonly path: string;
   /** for the child: GOPATH mode with Debian's golang.org/x/mod, no network, no C compiler */

@@ -3,7 +3,7 @@
  * promised to keep, and fails what `DIR/fault.json` says. DIR is $POSTERN_DISK; the files watched are under its `watch`.
  *
  * Notes are one line each in DIR/notes, in the order of all processes:
- *   create PATH INODE | rename FROM TO INODE | remove PATH | asked NUMBER DIRECTORY | names NUMBER DIRECTORY |
+ *   file PATH INODE | directory PATH | rename FROM TO INODE | remove PATH | asked NUMBER DIRECTORY | names NUMBER DIRECTORY |
  *   bytes INODE SIZE | cut INODE SIZE
  * `names` (of the directory as it was when `asked`) and `bytes` are noted after the disk has answered.
  */
@@ -53,13 +53,11 @@ function install(dir: string): void {
   };
   /** What is about to lose its name is kept under its inode. */
   const preserve = (path: string): void => {
-    for (const file of filesOf(path)) {
-      try {
-        linkSync(file, join(dir, 'kept', String(lstatSync(file).ino)));
-      } catch {
-        // kept already
-      }
-      note('remove', file);
+    for (const each of pathsOf(path)) {
+      const { ino } = lstatSync(each);
+      const kept = join(dir, 'kept', String(ino));
+      if (lstatSync(each).isFile() && !isThere(kept)) linkSync(each, kept);
+      note('remove', each);
     }
   };
   const opened = new WeakMap<FileHandle, Opened>();
@@ -74,7 +72,7 @@ function install(dir: string): void {
       const isNew = isWrite && isWatched(path) && !isThere(path);
       const isDsync = (bits & constants.O_DSYNC) !== 0;
       const file = await real.open(given, typeof flags === 'number' && !settings.syncs ? flags & ~constants.O_DSYNC : flags, mode);
-      if (isNew) note('create', path, fstatSync(file.fd).ino);
+      if (isNew) note('file', path, fstatSync(file.fd).ino);
       opened.set(file, { path, isDsync });
       wrap(file);
       return file;
@@ -99,7 +97,7 @@ function install(dir: string): void {
       for (let at = path; isWatched(at) && !isThere(at); at = dirname(at)) missing.unshift(at);
       if (missing.length > 0) strike(path, 'write');
       const made = await real.mkdir(given, options);
-      for (const each of missing) note('create', each, lstatSync(each).ino);
+      for (const each of missing) note('directory', each);
       return made;
     },
   });
@@ -160,8 +158,8 @@ function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** The files under a path, or the file itself. */
-function filesOf(path: string): string[] {
+/** Everything under a path, and the path itself. */
+function pathsOf(path: string): string[] {
   if (!lstatSync(path).isDirectory()) return [path];
-  return readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return [...readdirSync(path, { recursive: true, withFileTypes: true }).map((entry) => join(entry.parentPath, entry.name)), path];
 }

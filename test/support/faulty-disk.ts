@@ -2,6 +2,9 @@ import { copyFileSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+/** in place of an inode: numbers of directories are used again */
+const directory = -1;
+
 const shim = new URL('./disk-shim.ts', import.meta.url).href;
 
 export interface DiskFault {
@@ -16,7 +19,7 @@ export interface DiskFault {
 export class FaultyDisk {
   readonly #home = mkdtempSync(join(tmpdir(), 'postern-disk-'));
   readonly #watch: string;
-  /** names and lengths that are durable from the beginning */
+  /** names (with their inodes) and lengths that are durable from the beginning */
   readonly #names = new Map<string, number>();
   readonly #sizes = new Map<number, number>();
 
@@ -27,9 +30,9 @@ export class FaultyDisk {
     writeFileSync(join(this.#home, 'settings.json'), JSON.stringify({ watch, syncs: options.syncs }));
     writeFileSync(join(this.#home, 'notes'), '');
     for (const path of pathsUnder(watch)) {
-      const { ino, size } = lstatSync(path);
-      this.#names.set(path, ino);
-      this.#sizes.set(ino, size);
+      const stat = lstatSync(path);
+      this.#names.set(path, stat.isDirectory() ? directory : stat.ino);
+      if (stat.isFile()) this.#sizes.set(stat.ino, stat.size);
     }
   }
 
@@ -48,34 +51,35 @@ export class FaultyDisk {
 
   /**
    * What a disk that lost power would hold, as a new directory: files by their durable names, cut to their durable
-   * lengths. `asTheyAre`: paths that are written past the shim and are taken whole.
+   * lengths. `asTheyAre`: what is written past the shim, by
+   * the beginning of its path, is taken whole.
    */
   afterPowerLoss(to: string, asTheyAre: readonly string[]): { files: number; cutBytes: number; lostNames: number } {
     const durable = this.#replay();
     const now = new Map(pathsUnder(this.#watch).map((path) => [lstatSync(path).ino, path]));
     const counts = { files: 0, cutBytes: 0, lostNames: 0 };
+    const isWhole = (path: string): boolean => asTheyAre.some((part) => path.startsWith(join(this.#watch, part)));
+    const targetOf = (path: string): string => join(to, path.slice(this.#watch.length + 1));
     mkdirSync(to, { recursive: true, mode: 0o700 });
     for (const path of pathsUnder(this.#watch)) {
-      const relative = path.slice(this.#watch.length + 1);
-      const isWhole = asTheyAre.some((part) => relative === part || relative.startsWith(`${part}/`));
-      if (lstatSync(path).isFile() && isWhole) copy(path, join(to, relative));
-      else if (!isWhole && !durable.names.has(path)) counts.lostNames++;
+      if (isWhole(path) && lstatSync(path).isFile()) copy(path, targetOf(path));
+      else if (!durable.names.has(path)) counts.lostNames++;
     }
     for (const [path, ino] of durable.names) {
-      const relative = path.slice(this.#watch.length + 1);
-      if (!this.#hasDurableWay(path, durable.names) || asTheyAre.some((part) => relative === part || relative.startsWith(`${part}/`))) continue;
+      if (isWhole(path) || !this.#hasDurableWay(path, durable.names)) continue;
+      if (ino === directory) {
+        mkdirSync(targetOf(path), { recursive: true, mode: 0o700 });
+        continue;
+      }
       const kept = join(this.#home, 'kept', String(ino));
       const source = existsSync(kept) ? kept : now.get(ino);
-      if (source === undefined) throw new Error(`nothing is left of ${relative}`);
-      const stat = lstatSync(source);
-      const target = join(to, relative);
-      if (stat.isDirectory()) mkdirSync(target, { recursive: true, mode: 0o700 });
-      if (!stat.isFile()) continue;
-      copy(source, target);
-      const length = Math.min(stat.size, durable.sizes.get(ino) ?? 0);
-      truncateSync(target, length);
+      if (source === undefined) throw new Error(`nothing is left of ${path}`);
+      copy(source, targetOf(path));
+      const { size } = lstatSync(source);
+      const length = Math.min(size, durable.sizes.get(ino) ?? 0);
+      truncateSync(targetOf(path), length);
       counts.files++;
-      counts.cutBytes += stat.size - length;
+      counts.cutBytes += size - length;
     }
     return counts;
   }
@@ -94,12 +98,15 @@ export class FaultyDisk {
     const current = new Map(this.#names);
     const sizes = new Map(this.#sizes);
     const asked = new Map<string, Map<string, number>>();
-    const isIn = (directory: string) => ([path]: readonly [string, number]): boolean => dirname(path) === directory;
+    const isIn = (parent: string) => ([path]: readonly [string, number]): boolean => dirname(path) === parent;
     for (const line of readFileSync(join(this.#home, 'notes'), 'utf8').split('\n')) {
       const [what, ...words] = line.split(' ').map(decodeURI);
       const [first = '', second = '', third = ''] = words;
       switch (what) {
-        case 'create':
+        case 'directory':
+          current.set(first, directory);
+          break;
+        case 'file':
           current.set(first, Number(second));
           // a number that was free again: nothing of the old file is meant
           sizes.delete(Number(second));
@@ -138,6 +145,6 @@ function copy(from: string, to: string): void {
 }
 
 /** Everything but sockets. */
-function pathsUnder(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() || entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+function pathsUnder(top: string): string[] {
+  return readdirSync(top, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() || entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
 }

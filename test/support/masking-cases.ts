@@ -82,14 +82,34 @@ export function panOf(prefix: string, length: number, filling: string): string {
 
 /** Written apart from the product's own. */
 export function luhn(text: string): boolean {
-  const digits = [...text].reverse().map(Number);
+  const digits = Array.from(text).reverse().map(Number);
   return digits.reduce((sum, digit, index) => sum + (index % 2 === 0 ? digit : Math.floor((digit * 2) / 10) + ((digit * 2) % 10)), 0) % 10 === 0;
 }
 
 /** Prefix and length of what the brands issue. */
 export const issued: readonly (readonly [string, number])[] = [
-  ['4', 16], ['4', 19], ['51', 16], ['55', 16], ['2221', 16], ['2720', 16], ['23', 16], ['34', 15], ['37', 15], ['6011', 16], ['65', 16], ['644', 16],
-  ['300', 14], ['305', 14], ['36', 14], ['38', 14], ['3528', 16], ['3589', 16], ['62', 16], ['62', 17], ['62', 18], ['62', 19],
+  ['4', 16],
+  ['4', 19],
+  ['51', 16],
+  ['55', 16],
+  ['2221', 16],
+  ['2720', 16],
+  ['23', 16],
+  ['34', 15],
+  ['37', 15],
+  ['6011', 16],
+  ['65', 16],
+  ['644', 16],
+  ['300', 14],
+  ['305', 14],
+  ['36', 14],
+  ['38', 14],
+  ['3528', 16],
+  ['3589', 16],
+  ['62', 16],
+  ['62', 17],
+  ['62', 18],
+  ['62', 19],
 ];
 
 export function randomPan(next: () => number): string {

@@ -63,7 +63,9 @@ export function addTokenCommands(program: Command, cli: Cli): void {
     const { client, print } = asked(command, cli);
     const api = await client();
     const items = await every((cursor) => api.call('listTokens', { serviceAccount, limit: 1_000, cursor }));
-    print(items, () => table(['ID', 'SERVICE ACCOUNT', 'EXPIRES', 'STATE', 'RESOURCES', 'NETWORKS', 'ROLES'], items.map(tokenRow)));
+    const accounts = await every((cursor) => api.call('listServiceAccounts', { limit: 1_000, cursor }));
+    const names = new Map(accounts.map(({ id, name }) => [id, name]));
+    print(items, () => table(['ID', 'SERVICE ACCOUNT', 'EXPIRES', 'STATE', 'RESOURCES', 'NETWORKS', 'ROLES'], items.map((token) => tokenRow(token, names.get(token.serviceAccount) ?? token.serviceAccount))));
   });
   group.command('revoke <id>').description('ends its sessions within a second').action(async (id: string, _options, command: Command) => {
     const { client, print } = asked(command, cli);
@@ -72,9 +74,9 @@ export function addTokenCommands(program: Command, cli: Cli): void {
   });
 }
 
-function tokenRow(token: TokenView): string[] {
+function tokenRow(token: TokenView, account: string): string[] {
   const state = token.revokedAt === null ? 'issued' : 'revoked';
-  return [token.id, token.serviceAccount, token.expiresAt, state, token.resources.join(',') || 'all', token.networks.join(',') || 'any', token.roles.join(',') || '–'];
+  return [token.id, account, token.expiresAt, state, token.resources.join(',') || 'all', token.networks.join(',') || 'any', token.roles.join(',') || '–'];
 }
 
 function stateOf(account: ServiceAccountView): string {

@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import type { SessionView } from '../../contract/api-views.ts';
 import { count } from '../arguments.ts';
 import { fields, table } from '../output.ts';
+import { fail } from '../../contract/errors.ts';
+import type { Client } from '../client.ts';
 import { replayText } from '../replay.ts';
 import { asked, type Cli } from '../session.ts';
 
@@ -25,9 +27,10 @@ export function addSessionCommands(program: Command, cli: Cli): void {
     const session = await (await client()).call('showSession', { id });
     print(session, () => fields({ ...session }));
   });
-  group.command('replay <id>').description('its recording: commands, masked results, outcomes').action(async (id: string, _options, command: Command) => {
+  group.command('replay <id>').description('its recording: commands, masked results, outcomes; `last` is the newest session').action(async (id: string, _options, command: Command) => {
     const { client, json } = asked(command, cli);
-    const entries = (await client()).stream('readRecording', { id });
+    const api = await client();
+    const entries = api.stream('readRecording', { id: id === 'last' ? await newest(api) : id });
     if (json) for await (const entry of entries) cli.io.out(`${JSON.stringify(entry)}\n`);
     else for await (const text of replayText(entries)) cli.io.out(text);
   });
@@ -36,6 +39,13 @@ export function addSessionCommands(program: Command, cli: Cli): void {
     const done = await (await client()).call('killSession', { id, reason });
     print(done, () => `Ended ${id}.\n`);
   });
+}
+
+async function newest(api: Client): Promise<string> {
+  const { items } = await api.call('listSessions', { limit: 1 });
+  const [session] = items;
+  if (session === undefined) throw fail('ERR_NOT_FOUND', { message: 'There is no session yet.' });
+  return session.id;
 }
 
 function rowOf(session: SessionView): string[] {

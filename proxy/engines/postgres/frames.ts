@@ -187,6 +187,19 @@ export function parseRowDescription(bytes: Buffer): readonly Field[] {
   return fields;
 }
 
+/** Masks column names in place, each to its own length: a client may name a column like a card number. */
+export function maskColumnNames(bytes: Buffer, mask: (text: string) => string): void {
+  const cursor = new Cursor(bytes, headerBytes, bytes.length, 'RowDescription');
+  const afterName = 18;
+  for (let left = cursor.int16() & 0xffff; left > 0; left--) {
+    const name = cursor.cstring();
+    const text = name.toString('utf8');
+    const masked = mask(text);
+    if (masked !== text && name.write(masked) !== name.length) name.fill('*');
+    cursor.bytes(afterName);
+  }
+}
+
 /** ParameterDescription: int16 n, n × oid */
 export function parseParameterDescription(buffer: Buffer, start: number, end: number): readonly number[] {
   const cursor = new Cursor(buffer, start + headerBytes, end, 'ParameterDescription');

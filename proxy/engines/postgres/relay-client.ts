@@ -2,6 +2,7 @@ import { fail } from '../../contract/errors.ts';
 import type { Session } from '../../pipeline/engine.ts';
 import type { Reader } from '../../wire/reader.ts';
 import type { Writer } from '../../wire/writer.ts';
+import { keepPrincipal } from './application-name.ts';
 import { headerBytes, parseExecute, parseQuery, sqlNameKey } from './frames.ts';
 import { frontend } from './messages.ts';
 import { Admissions } from './relay-admissions.ts';
@@ -165,7 +166,7 @@ export class ClientSide {
   #live(type: number, frame: Buffer): void {
     switch (type) {
       case frontend.query:
-        this.#query(frame);
+        this.#query(keepPrincipal(frame));
         return;
       case frontend.execute:
         this.execute(frame);

@@ -1,4 +1,5 @@
 import type { Denial } from '../../pipeline/engine.ts';
+import { keepPrincipal } from './application-name.ts';
 import { parseBind, parseParse, parseSubject, type ParseMessage } from './frames.ts';
 import { frontend } from './messages.ts';
 import type { ClientSide } from './relay-client.ts';
@@ -23,7 +24,7 @@ export class Extended {
   frame(type: number, frame: Buffer): void {
     switch (type) {
       case frontend.parse:
-        this.#parse(frame);
+        this.#parse(keepPrincipal(frame));
         return;
       case frontend.bind:
         this.#bind(frame);

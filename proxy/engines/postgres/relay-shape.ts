@@ -1,3 +1,4 @@
+import type { ColumnName } from '../../contract/operation.ts';
 import type { Shape, ShapeColumn, ValueType } from '../../contract/shape.ts';
 import { parseRowDescription, type Field } from './frames.ts';
 import type { Catalogue, Statement } from './statement.ts';
@@ -53,7 +54,13 @@ export function buildShape(statement: Statement, catalogue: Catalogue, frame: Bu
 function column(field: Field, index: number, from: { statement: Statement; catalogue: Catalogue }): ShapeColumn {
   const { name, table, attribute } = field;
   const origin = table === 0 ? null : from.catalogue.origin(table, attribute);
+  return { name, origin, reads: readsOf(field, origin, { ...from, index }), type: valueTypes.get(field.type) ?? 'text', encoding: field.binary ? 'binary' : 'text' };
+}
+
+function readsOf({ table, attribute, name }: Field, origin: ColumnName | null, { statement, catalogue, index }: { statement: Statement; catalogue: Catalogue; index: number }): ShapeColumn['reads'] {
+  if (table === 0) return statement.reads(index, name);
+  // a view's column is as sensitive as what the view takes it from
+  if (origin !== null) return catalogue.baseColumns === undefined ? [origin] : catalogue.baseColumns(table, attribute);
   // a table nobody knows may hold anything; ctid and other system columns (attribute < 0) hold no stored value
-  const reads = origin !== null ? [origin] : table === 0 ? from.statement.reads(index, name) : attribute < 0 ? [] : null;
-  return { name, origin, reads, type: valueTypes.get(field.type) ?? 'text', encoding: field.binary ? 'binary' : 'text' };
+  return attribute < 0 ? [] : null;
 }

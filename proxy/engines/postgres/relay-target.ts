@@ -2,7 +2,7 @@ import { fail } from '../../contract/errors.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import type { Masked, Masker, Session } from '../../pipeline/engine.ts';
 import type { Reader } from '../../wire/reader.ts';
-import { headerBytes, parseParameterDescription, parseParameterStatus, rowsOfTag } from './frames.ts';
+import { headerBytes, maskColumnNames, parseParameterDescription, parseParameterStatus, rowsOfTag } from './frames.ts';
 import { backend, idle } from './messages.ts';
 import { buildShape, knownShape, type Described } from './relay-shape.ts';
 import type { Relay } from './relay.ts';
@@ -234,6 +234,7 @@ export class TargetSide {
     const frame = this.#reader.buffer.subarray(at, next);
     if (step?.kind !== 'query') return this.#described(at, frame);
     this.#closeSpan(at);
+    maskColumnNames(frame, this.#mask);
     if (!this.#shape(step, frame)) return false;
     this.#span = 'rows';
     this.#spanStart = at;

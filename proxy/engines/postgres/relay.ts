@@ -138,7 +138,8 @@ export class Relay {
     this.#clientSide.abandon(reason);
     const running = this.steps.length > 0;
     for (let step = this.steps.shift(); step !== undefined; step = this.steps.shift()) {
-      step.permit?.settle({ status: 'failure', rows: step.rows, error: step.error ?? reason });
+      // the target may have done what it was sent: only its own error says that it has not
+      step.permit?.settle({ status: step.error === null ? 'indeterminate' : 'failure', rows: step.rows, error: step.error ?? reason });
     }
     if (running && !target.connection.reader.closed) void cancelAtTarget(session.resource, target.key);
     targetWriter.flush();

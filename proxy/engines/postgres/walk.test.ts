@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frame, backend } from './messages.ts';
-import { renderFrames } from './replay.ts';
 import { walkRows } from './walk.ts';
 
 const value = fc.option(fc.uint8Array({ maxLength: 40 }));
@@ -59,25 +58,5 @@ describe('walkRows', () => {
     ['no column count', [0x44, 0, 0, 0, 4]],
   ])('refuses %s', (_name, bytes) => {
     expect(() => { walkRows(Buffer.from(bytes), () => undefined); }).toThrow();
-  });
-});
-
-describe('renderFrames', () => {
-  it('gives columns and rows back', () => {
-    const bytes = Buffer.concat([description(['id', 'v']), dataRow([Buffer.from('1'), null]), description(['n']), dataRow([Buffer.from('ü')])]);
-    expect(renderFrames(bytes)).toEqual({ columns: ['id', 'v'], rows: [['1', null]], further: [{ columns: ['n'], rows: [['ü']] }], truncated: false });
-  });
-
-  it('gives rows without columns when the client had described before', () => {
-    expect(renderFrames(dataRow([Buffer.from('1')]))).toEqual({ rows: [['1']], further: [], truncated: false });
-  });
-
-  it('shows what it can of damaged bytes', () => {
-    fc.assert(fc.property(fc.array(row, { maxLength: 4 }), fc.nat(), (rows, cut) => {
-      const whole = Buffer.concat(rows.map(dataRow));
-      const bytes = whole.subarray(0, cut % (whole.length + 1));
-      expect(renderFrames(bytes).rows.length).toBeLessThanOrEqual(rows.length);
-    }));
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => renderFrames(bytes).further.length < 200));
   });
 });

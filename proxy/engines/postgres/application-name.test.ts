@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { parse, query } from '../../../test/support/postgres-client.ts';
+import { keepPrincipal } from './application-name.ts';
+
+describe('application_name at the target', () => {
+  it.each(["SET application_name = 'PostgreSQL JDBC Driver'", "set session application_name to 'it''s';", " set application_name='x' ", 'SET application_name TO psql'])('stays the principal after %j', (sql) => {
+    expect(keepPrincipal(query(sql))).toEqual(query('SET application_name TO DEFAULT'));
+    expect(keepPrincipal(parse('s1', sql, 23))).toEqual(parse('s1', 'SET application_name TO DEFAULT', 23));
+  });
+
+  it.each(["set application_name = 'x'; drop table t", "set application_name = 'x' || 'y'", "set local application_name = 'x'", "select 'set application_name = 1'", "set application_name = 'a\\' ; drop'", 'set x = 1', ''])(
+    'leaves %j to the classifier',
+    (sql) => {
+      for (const frame of [query(sql), parse('', sql)]) expect(keepPrincipal(frame)).toBe(frame);
+    },
+  );
+});
