@@ -99,9 +99,15 @@ function textOf(value: unknown): string {
 function unreachable(error: Error, url: string): AppError {
   if ('code' in error && typeof error.code === 'string' && error.code in errorTable) return fail(error.code as ErrorCode);
   if ('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')) {
-    return fail('ERR_CONTROL_UNAVAILABLE', { message: `Nothing answers at ${url}.`, hint: 'Start it with `postern serve --data DIR`, or name the service with --url.' });
+    return fail('ERR_CONTROL_UNAVAILABLE', {
+      message: `Nothing answers at ${url}.`,
+      hint: 'Start it with `postern serve --data DIR`, or name the service with --url.',
+    });
   }
-  return fail('ERR_CONTROL_UNAVAILABLE', { message: `No trusted connection to ${url}: ${error.message}`, hint: 'Name the CA of the installation with --ca (DIR/tls/ca.crt).' });
+  return fail('ERR_CONTROL_UNAVAILABLE', {
+    message: `No trusted connection to ${url}: ${error.message}`,
+    hint: 'Name the CA of the installation with --ca (DIR/tls/ca.crt).',
+  });
 }
 
 async function readAll(response: IncomingMessage): Promise<string> {
@@ -136,5 +142,16 @@ function errorOf(body: string): AppError {
   }
   const { code, message, hint, faults } = parsed.error;
   const known = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'ERR_INTERNAL';
-  return fail(known, { message, hint, ...(faults && { faults: faults.map(({ path, message: text, line, column }) => ({ path, message: text, ...(line !== undefined && { line }), ...(column !== undefined && { column }) })) }) });
+  return fail(known, {
+    message,
+    hint,
+    ...(faults && {
+      faults: faults.map(({ path, message: text, line, column }) => ({
+        path,
+        message: text,
+        ...(line !== undefined && { line }),
+        ...(column !== undefined && { column }),
+      })),
+    }),
+  });
 }

@@ -35,7 +35,9 @@ export async function runCli(argv: readonly string[], io: Io, environment: Envir
 
 function createProgram(cli: Cli): Command {
   const { io } = cli;
-  const program = new Command('postern').description('On-prem access gateway: identified, decided, masked, recorded, provable').showHelpAfterError('(see --help)');
+  const program = new Command('postern')
+    .description('On-prem access gateway: identified, decided, masked, recorded, provable')
+    .showHelpAfterError('(see --help)');
   // before the commands are added: they inherit both
   program.exitOverride().configureOutput({ writeOut: io.out, writeErr: io.err });
   addGlobalOptions(program);

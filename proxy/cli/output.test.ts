@@ -9,7 +9,15 @@ import { replayText } from './replay.ts';
 
 test('stored text cannot drive the terminal: escapes, newlines and direction overrides are shown', () => {
   expect(visible('a\u001b[2Jb\nc\u202edE\u009b\u2028')).toBe('a\\u001b[2Jb\\nc\\u202edE\\u009b\\u2028');
-  expect(table(['A', 'B'], [['x\u0007', 'long'], ['y', 'z']])).toBe('A        B\nx\\u0007  long\ny        z\n');
+  expect(
+    table(
+      ['A', 'B'],
+      [
+        ['x\u0007', 'long'],
+        ['y', 'z'],
+      ],
+    ),
+  ).toBe('A        B\nx\\u0007  long\ny        z\n');
 });
 
 test('an error shows code, message, each fault with its place, and the hint', () => {
@@ -19,7 +27,10 @@ test('an error shows code, message, each fault with its place, and the hint', ()
 
 test('names never leave their segment of the path, and only GET and DELETE use the query', () => {
   expect(addressOf(api.showResource, { name: 'a/../b?x#y' }).path).toBe('/v1/resources/a%2F..%2Fb%3Fx%23y');
-  expect(addressOf(api.listTokens, { serviceAccount: 'a&b', limit: 5, cursor: undefined })).toEqual({ path: '/v1/tokens?serviceAccount=a%26b&limit=5', body: undefined });
+  expect(addressOf(api.listTokens, { serviceAccount: 'a&b', limit: 5, cursor: undefined })).toEqual({
+    path: '/v1/tokens?serviceAccount=a%26b&limit=5',
+    body: undefined,
+  });
   expect(addressOf(api.killSession, { id: 'ses_a', reason: 'because' })).toEqual({ path: '/v1/sessions/ses_a/kill', body: '{"reason":"because"}' });
 });
 
@@ -42,13 +53,27 @@ const cell = (text: string): Buffer => Buffer.concat([Buffer.from([0, 0, 0, text
 async function replayed(entries: RecordingEntry[]): Promise<string> {
   let text = '';
   // an async iterable out of a list
-  for await (const piece of replayText((async function* () { yield* await Promise.resolve(entries); })())) text += piece;
+  for await (const piece of replayText(
+    (async function* () {
+      yield* await Promise.resolve(entries);
+    })(),
+  ))
+    text += piece;
   return text;
 }
 
 test('replay shows the command, its rows and its outcome; pieces of an entry are put together', async () => {
-  const frames = Buffer.concat([frame('T', int16(2), Buffer.from('id\0'), Buffer.alloc(18), Buffer.from('pan\0'), Buffer.alloc(18)), frame('D', int16(2), cell('7'), Buffer.from([255, 255, 255, 255]))]);
-  const entry = (kind: RecordingEntry['kind'], data: string, more = false): RecordingEntry => ({ at: '2026-01-01T00:00:00.000Z', kind, operation: 'opr_a', data, more });
+  const frames = Buffer.concat([
+    frame('T', int16(2), Buffer.from('id\0'), Buffer.alloc(18), Buffer.from('pan\0'), Buffer.alloc(18)),
+    frame('D', int16(2), cell('7'), Buffer.from([255, 255, 255, 255])),
+  ]);
+  const entry = (kind: RecordingEntry['kind'], data: string, more = false): RecordingEntry => ({
+    at: '2026-01-01T00:00:00.000Z',
+    kind,
+    operation: 'opr_a',
+    data,
+    more,
+  });
   const text = await replayed([
     entry('command', 'select id,', true),
     entry('command', ' pan\u001b'),
@@ -63,6 +88,8 @@ test('replay of frames that are cut or lie about their length ends quietly', asy
   const lying = Buffer.from([0x44, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3]);
   const cut = frame('D', int16(1), Buffer.from([0, 0, 0, 200, 65]));
   for (const bytes of [lying, cut, Buffer.alloc(3), Buffer.from('T\0\0\0\u0005x')]) {
-    expect(typeof (await replayed([{ at: '2026-01-01T00:00:00.000Z', kind: 'frames', operation: 'opr_a', data: bytes.toString('base64'), more: false }]))).toBe('string');
+    expect(typeof (await replayed([{ at: '2026-01-01T00:00:00.000Z', kind: 'frames', operation: 'opr_a', data: bytes.toString('base64'), more: false }]))).toBe(
+      'string',
+    );
   }
 });

@@ -22,13 +22,23 @@ export function visible(text: string): string {
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const shown = [head, ...rows.map((row) => row.map(visible))];
   const widths = head.map((_, column) => Math.max(...shown.map((row) => row[column]?.length ?? 0)));
-  return shown.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd()}\n`).join('');
+  return shown
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 /** `name: value` lines. */
 export function fields(entries: Readonly<Record<string, string | number | boolean | null>>): string {
   const width = Math.max(...Object.keys(entries).map((name) => name.length));
-  return Object.entries(entries).map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${visible(value === null ? '–' : String(value))}\n`).join('');
+  return Object.entries(entries)
+    .map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${visible(value === null ? '–' : String(value))}\n`)
+    .join('');
 }
 
 export function json(value: unknown): string {

@@ -55,7 +55,11 @@ export function addGlobalOptions(program: Command): void {
 
 export function asked(command: Command, { io, environment }: Cli): Asked {
   const parsed = GlobalOptions.safeParse(command.optsWithGlobals());
-  if (!parsed.success) throw fail('ERR_INVALID_INPUT', { message: 'An option is not valid.', faults: parsed.error.issues.map(({ path, message }) => ({ path: `--${path.join('.')}`, message })) });
+  if (!parsed.success)
+    throw fail('ERR_INVALID_INPUT', {
+      message: 'An option is not valid.',
+      faults: parsed.error.issues.map(({ path, message }) => ({ path: `--${path.join('.')}`, message })),
+    });
   const options = parsed.data;
   const dataDir = resolve(options.data ?? environment.POSTERN_DATA ?? 'postern-data');
   const client = async (): Promise<Client> => {

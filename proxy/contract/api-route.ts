@@ -85,6 +85,8 @@ function roleFaults({ roles, path }: AnyRoute): string[] {
 
 function inputFaults({ input, path }: AnyRoute): string[] {
   const members = Object.keys(input.shape);
-  const missing = pathParameters(path).filter((parameter) => !members.includes(parameter)).map((parameter) => `has no input for {${parameter}}`);
+  const missing = pathParameters(path)
+    .filter((parameter) => !members.includes(parameter))
+    .map((parameter) => `has no input for {${parameter}}`);
   return input.def.catchall?._zod.def.type === 'never' ? missing : ['accepts unknown members', ...missing];
 }

@@ -58,7 +58,16 @@ export const CreatedToken = TokenView.extend({
 export const ResourceView = Resource.omit({ secret: true });
 export type ResourceView = z.infer<typeof ResourceView>;
 
-export const ResourceSettings = Resource.pick({ protocol: true, host: true, port: true, database: true, account: true, tls: true, listenPort: true, recording: true });
+export const ResourceSettings = Resource.pick({
+  protocol: true,
+  host: true,
+  port: true,
+  database: true,
+  account: true,
+  tls: true,
+  listenPort: true,
+  recording: true,
+});
 
 /** Write-only: there is no route that gives it back. */
 export const Password = z.string().min(1).max(1_024);
@@ -88,7 +97,15 @@ export const FactsView = z.strictObject({
     )
     .max(5_000),
   effect: z.enum(['none', 'read', 'write', 'unknown']),
-  context: z.strictObject({ kind: Label, statements: z.int(), has_where: z.boolean(), tables: Labels, columns: Labels, functions: Labels, has_limit: z.boolean() }),
+  context: z.strictObject({
+    kind: Label,
+    statements: z.int(),
+    has_where: z.boolean(),
+    tables: Labels,
+    columns: Labels,
+    functions: Labels,
+    has_limit: z.boolean(),
+  }),
   template: z.string().max(300_000),
 });
 
@@ -146,7 +163,10 @@ export type RecordingEntry = z.infer<typeof RecordingEntry>;
 function isEventCode(code: string): code is EventCode {
   return Object.hasOwn(eventTable, code);
 }
-export const EventCodeInput = z.string().refine(isEventCode, 'no such event code; see docs/reference/audit-events.md').meta({ enum: Object.keys(eventTable) });
+export const EventCodeInput = z
+  .string()
+  .refine(isEventCode, 'no such event code; see docs/reference/audit-events.md')
+  .meta({ enum: Object.keys(eventTable) });
 
 /** An event as read: `header` is the public part (PCI DSS 10.2.2 fields), `body` the sensitive one. */
 export const AuditEventView = z.strictObject({
@@ -158,4 +178,11 @@ export type AuditEventView = z.infer<typeof AuditEventView>;
 
 const Hashes = z.array(z.string()).max(64);
 /** RFC 6962 section 2.1; hashes in base64. */
-export const Proof = z.strictObject({ kind: z.enum(['inclusion', 'consistency']), from: z.int(), size: z.int(), leaf: z.string().nullable(), root: z.string(), hashes: Hashes });
+export const Proof = z.strictObject({
+  kind: z.enum(['inclusion', 'consistency']),
+  from: z.int(),
+  size: z.int(),
+  leaf: z.string().nullable(),
+  root: z.string(),
+  hashes: Hashes,
+});

@@ -45,7 +45,8 @@ test('lists are capped and nothing that is stored secretly is part of an answer'
   expect(api.listTokens.input.safeParse({ limit: '1001' }).success).toBe(false);
   expect(api.listTokens.input.parse({ limit: '5' })).toEqual({ limit: 5 });
   const answers = routes.filter(([name]) => name !== 'createToken').map(([, { output }]) => JSON.stringify(z.toJSONSchema(output, { unrepresentable: 'any' })));
-  for (const member of ['"password"', '"hash"', '"scramSalt"', '"verifiers"', '"token"']) expect(answers.filter((schema) => schema.includes(member))).toEqual([]);
+  for (const member of ['"password"', '"hash"', '"scramSalt"', '"verifiers"', '"token"'])
+    expect(answers.filter((schema) => schema.includes(member))).toEqual([]);
 });
 
 test('docs/reference holds the generated OpenAPI document and route table', async () => {
@@ -53,5 +54,9 @@ test('docs/reference holds the generated OpenAPI document and route table', asyn
   expect(JSON.parse(await readFile(new URL('openapi.json', reference), 'utf8'))).toEqual(JSON.parse(JSON.stringify(openApiDocument())));
   expect(await readFile(new URL('api.md', reference), 'utf8')).toBe(apiMarkdown());
   const known = [...Object.keys(errorTable), ...Object.keys(eventTable)];
-  expect([...apiMarkdown().matchAll(/`(ERR_[A-Z_]+|[a-z-]+\.[a-z-]+)`/g)].map(([, word]) => word ?? '').filter((word) => word !== 'openapi.json' && !known.includes(word))).toEqual([]);
+  expect(
+    [...apiMarkdown().matchAll(/`(ERR_[A-Z_]+|[a-z-]+\.[a-z-]+)`/g)]
+      .map(([, word]) => word ?? '')
+      .filter((word) => word !== 'openapi.json' && !known.includes(word)),
+  ).toEqual([]);
 });

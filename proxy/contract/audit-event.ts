@@ -25,7 +25,11 @@ export const eventTable = {
   'session.ended': { summary: 'A session ended; counts and the root of its recording.', body: null, pci: '10.2.1.1' },
   'session.killed': { summary: 'A session was ended by an administrator or a revocation.', body: null, pci: '10.2.1.2' },
   'operation.intended': { summary: 'A command was permitted and is about to be forwarded.', body: 'the masked command', pci: '10.2.1.1' },
-  'operation.refused': { summary: 'A command was refused.', body: 'the masked command, or length and keyed digest when it could not be parsed', pci: '10.2.1.4' },
+  'operation.refused': {
+    summary: 'A command was refused.',
+    body: 'the masked command, or length and keyed digest when it could not be parsed',
+    pci: '10.2.1.4',
+  },
   'operation.settled': { summary: 'A command ended: outcome, rows, bytes, duration, masking ledger.', body: null, pci: '10.2.1.1' },
   'recording.committed': { summary: 'Chunks of a recording are stored; their hashes.', body: null, pci: '10.3.4' },
   'recording.viewed': { summary: 'A recording was replayed.', body: null, pci: '10.2.1.3' },

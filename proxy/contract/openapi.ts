@@ -98,7 +98,10 @@ function errorResponses(route: AnyRoute): Json {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of errorsOf(route)) byStatus.set(errorTable[code].status, [...(byStatus.get(errorTable[code].status) ?? []), code]);
   return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => [status, { description: codes.join(', '), content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } }]),
+    [...byStatus].map(([status, codes]) => [
+      status,
+      { description: codes.join(', '), content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
+    ]),
   );
 }
 
@@ -133,7 +136,7 @@ export function apiMarkdown(): string {
     '',
     'Generated from `proxy/contract/api.ts`; the schemas are in [openapi.json](openapi.json).',
     '',
-    'Served over HTTPS on port 8443 with a certificate of the installation\'s own CA (`DIR/tls/ca.crt`). Callers send',
+    "Served over HTTPS on port 8443 with a certificate of the installation's own CA (`DIR/tls/ca.crt`). Callers send",
     '`Authorization: Bearer TOKEN`; the token must carry the role. Bodies are JSON, at most 1 MiB; unknown members are refused.',
     'Errors are `{"error": {"code", "message", "hint", "faults"?}}`. Lists take `limit` (at most 1000) and `cursor`.',
     `Any route may also answer ${commonErrors.map((code) => `\`${code}\``).join(', ')}, and all but the health check ${authorizedErrors.map((code) => `\`${code}\``).join(' and ')}.`,

@@ -61,9 +61,7 @@ export interface Facts {
 }
 
 /** A piece of a command as shown to people: `text` is literal-free syntax, `value` a literal or a bind. */
-export type Span =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'value'; readonly text: string; readonly column?: ColumnName };
+export type Span = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'value'; readonly text: string; readonly column?: ColumnName };
 
 export interface ColumnName {
   readonly schema: string;

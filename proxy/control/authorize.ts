@@ -9,7 +9,10 @@ const unknownActor: Actor = { issuer: 'none', subject: 'none', name: 'none', kin
 const bearer = /^Bearer ([A-Za-z0-9._~+/=-]{8,512})$/i;
 
 /** The one place where a call is let in. Null: the route is public. Refusals are recorded, bounded per address. */
-export async function authorize(call: { route: AnyRoute; header: string | undefined; address: string }, dispatching: Dispatching): Promise<ControlCaller | null> {
+export async function authorize(
+  call: { route: AnyRoute; header: string | undefined; address: string },
+  dispatching: Dispatching,
+): Promise<ControlCaller | null> {
   const { route, address } = call;
   if (route.roles === 'public') return null;
   const token = bearer.exec(call.header ?? '')?.[1];

@@ -23,9 +23,12 @@ test('makes a CA and a server certificate that a client accepts by name and addr
   const server = createServer({ key: tls.key, cert: tls.cert }, (_, response) => response.end('ok'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const port = (server.address() as AddressInfo).port;
-  const status = (servername: string) => new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, ca: tls.ca, ...(servername !== '' && { servername }) }, (response) => resolve(response.resume().statusCode)).once('error', reject).end();
-  });
+  const status = (servername: string) =>
+    new Promise((resolve, reject) => {
+      request({ host: '127.0.0.1', port, ca: tls.ca, ...(servername !== '' && { servername }) }, (response) => resolve(response.resume().statusCode))
+        .once('error', reject)
+        .end();
+    });
   expect(await Promise.all([status(''), status('localhost'), status('gateway-1')])).toEqual([200, 200, 200]);
   await expect(status('other')).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
   server.close();

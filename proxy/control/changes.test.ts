@@ -39,10 +39,13 @@ function setUp() {
 
 test('the event with the full new value is durable before the state and the vault change', async () => {
   const { changes, done } = setUp();
-  await changes.commit('policy.updated', who, { ...change, effect: (at) => {
-    done.push(`effect at ${String(at)}`);
-    return Promise.resolve();
-  } });
+  await changes.commit('policy.updated', who, {
+    ...change,
+    effect: (at) => {
+      done.push(`effect at ${String(at)}`);
+      return Promise.resolve();
+    },
+  });
   expect(done).toEqual(['event policy.updated {"files":[],"version":"b"}', 'apply policy.updated at 7', 'effect at 7', 'changed']);
 });
 

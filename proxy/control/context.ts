@@ -66,4 +66,3 @@ type ResultOf<K extends RouteName> = K extends StreamName ? AsyncIterable<Output
 
 /** One per route: a missing one, or one with a wrong result, does not compile. */
 export type Handlers = { readonly [K in RouteName]: (input: Parsed<K>, context: ContextOf<K>) => Promise<ResultOf<K>> | ResultOf<K> };
-

@@ -61,7 +61,10 @@ export async function dispatch(call: Call, dispatching: Dispatching): Promise<vo
 
 const nobody: Actor = { issuer: 'none', subject: 'none', name: 'none', kind: 'unknown', credential: 'none' };
 
-function contextOf(call: { route: AnyRoute; caller: ControlCaller | null; address: string; gone: AbortController; recorded: Set<EventCode> }, { changes }: Dispatching): unknown {
+function contextOf(
+  call: { route: AnyRoute; caller: ControlCaller | null; address: string; gone: AbortController; recorded: Set<EventCode> },
+  { changes }: Dispatching,
+): unknown {
   const { route, address, recorded, gone } = call;
   const caller = call.caller ?? { actor: nobody, roles: [], revoked: () => null };
   const who = { actor: caller.actor, origin: address };
@@ -89,7 +92,11 @@ function contextOf(call: { route: AnyRoute; caller: ControlCaller | null; addres
 }
 
 /** JSON lines with back-pressure. A fault after the first line is told in a last line, and the answer breaks off. */
-async function stream(open: { call: Call; caller: ControlCaller | null; gone: AbortController }, lines: AsyncIterable<unknown>, { log }: Dispatching): Promise<void> {
+async function stream(
+  open: { call: Call; caller: ControlCaller | null; gone: AbortController },
+  lines: AsyncIterable<unknown>,
+  { log }: Dispatching,
+): Promise<void> {
   const { call, caller, gone } = open;
   const { response, route } = call;
   if (streams >= maxStreams) throw fail('ERR_TOO_MANY_CONNECTIONS');

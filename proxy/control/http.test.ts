@@ -46,9 +46,17 @@ function dispatching(handlers: Handlers): Dispatching {
       return Promise.resolve(positionOf(events.length));
     },
   };
-  const changes = new Changes({ log, clock, state: { check: () => undefined, applyEvent: () => true }, resync: () => Promise.resolve(), changed: () => undefined });
+  const changes = new Changes({
+    log,
+    clock,
+    state: { check: () => undefined, applyEvent: () => true },
+    resync: () => Promise.resolve(),
+    changed: () => undefined,
+  });
   return {
-    handlers, changes, clock,
+    handlers,
+    changes,
+    clock,
     failures: new Failures(clock),
     log: (line) => logged.push(line),
     authenticate: (token): ControlCaller | null => {
@@ -72,12 +80,18 @@ interface Answer {
 
 function call(method: string, path: string, options: { token?: string; body?: string | undefined; headers?: Record<string, string> } = {}): Promise<Answer> {
   const { port } = server.address() as AddressInfo;
-  const headers = { ...(options.token !== undefined && { authorization: `Bearer token-${options.token}` }), ...(options.body !== undefined && { 'content-type': 'application/json' }), ...options.headers };
+  const headers = {
+    ...(options.token !== undefined && { authorization: `Bearer token-${options.token}` }),
+    ...(options.body !== undefined && { 'content-type': 'application/json' }),
+    ...options.headers,
+  };
   return new Promise((resolve, reject) => {
     const sent = send({ host: '127.0.0.1', port, method, path, headers }, (response) => {
       let body = '';
       response.on('data', (chunk) => (body += String(chunk)));
-      response.on('close', () => { resolve({ status: response.statusCode ?? 0, headers: response.headers, body }); });
+      response.on('close', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+      });
     });
     sent.once('error', reject);
     sent.end(options.body);
@@ -95,15 +109,21 @@ beforeEach(async () => {
   now = 1_000_000;
   await start(recordingHandlers());
 });
-afterEach(() => new Promise((resolve) => {
-  server.closeAllConnections();
-  server.close(resolve);
-}));
+afterEach(
+  () =>
+    new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(resolve);
+    }),
+);
 
 const sample: Record<string, string> = { name: 'name', id: 'ses_abc' };
 
 function pathOf(route: AnyRoute): string {
-  return pathParameters(route.path).reduce((path, parameter) => path.replace(`{${parameter}}`, route.path.includes('tokens') ? 'tok_abc' : (sample[parameter] ?? '')), route.path);
+  return pathParameters(route.path).reduce(
+    (path, parameter) => path.replace(`{${parameter}}`, route.path.includes('tokens') ? 'tok_abc' : (sample[parameter] ?? '')),
+    route.path,
+  );
 }
 
 /** Let in is everything that is neither 401 nor 403: the input is empty, so most answer 400. */
@@ -131,7 +151,21 @@ test.each(matrix)('authorization: %s as %s', async (name, who, route) => {
 });
 
 test('every way to write an address differently is a 404 or a refused input, never another route', async () => {
-  for (const path of ['/', '/v1', '/V1/tokens', '/v1/tokens/', '//v1/tokens', '/v1//tokens', '/v1/./tokens', '/v1/x/../tokens', '/v1/tokens%2f', '/v1/%74okens/x/y', '/debug', '/metrics', '/v1/tokens;x=1']) {
+  for (const path of [
+    '/',
+    '/v1',
+    '/V1/tokens',
+    '/v1/tokens/',
+    '//v1/tokens',
+    '/v1//tokens',
+    '/v1/./tokens',
+    '/v1/x/../tokens',
+    '/v1/tokens%2f',
+    '/v1/%74okens/x/y',
+    '/debug',
+    '/metrics',
+    '/v1/tokens;x=1',
+  ]) {
     expect([path, (await call('GET', path, { token: 'administrator' })).status]).toEqual([path, 404]);
   }
   expect((await call('GET', '/v1/resources/a%2f..%2fb', { token: 'administrator' })).status).toBe(400);
@@ -141,16 +175,27 @@ test('every way to write an address differently is a 404 or a refused input, nev
 });
 
 test('identity comes from the token and the socket alone', async () => {
-  const headers = { 'x-forwarded-for': '10.9.9.9', forwarded: 'for=10.9.9.9', 'x-real-ip': '10.9.9.9', 'x-http-method-override': 'DELETE', 'x-remote-user': 'root', 'x-postern-principal': 'root' };
+  const headers = {
+    'x-forwarded-for': '10.9.9.9',
+    forwarded: 'for=10.9.9.9',
+    'x-real-ip': '10.9.9.9',
+    'x-http-method-override': 'DELETE',
+    'x-remote-user': 'root',
+    'x-postern-principal': 'root',
+  };
   await call('GET', '/v1/audit/events', { token: 'administrator', headers });
   await call('GET', '/v1/tokens', { headers });
   expect(ran).toEqual(['searchAudit']);
-  expect(events.map(({ actor, origin }) => [actor.name, origin])).toEqual([['administrator', '127.0.0.1'], ['none', '127.0.0.1']]);
+  expect(events.map(({ actor, origin }) => [actor.name, origin])).toEqual([
+    ['administrator', '127.0.0.1'],
+    ['none', '127.0.0.1'],
+  ]);
 });
 
 test('bodies: JSON objects only, at most 1 MiB, no unknown or repeated members, nothing parsed before the token is checked', async () => {
   const put = (body: string, headers: Record<string, string> = {}) => call('PUT', '/v1/service-accounts/x', { token: 'administrator', body, headers });
-  for (const body of ['[]', 'nonsense', '"x"', '{"name":"y"}', '{"unknown":1}', '{"__proto__":{"disabled":true}}', '{"constructor":{}}']) expect([body, (await put(body)).status]).toEqual([body, 400]);
+  for (const body of ['[]', 'nonsense', '"x"', '{"name":"y"}', '{"unknown":1}', '{"__proto__":{"disabled":true}}', '{"constructor":{}}'])
+    expect([body, (await put(body)).status]).toEqual([body, 400]);
   expect((await put('{}', { 'content-type': 'text/plain' })).status).toBe(400);
   expect((await put('{}', { 'content-encoding': 'gzip' })).status).toBe(400);
   expect((await put(JSON.stringify({ purpose: 'x'.repeat(1_100_000) }))).status).toBe(400);
@@ -176,7 +221,11 @@ test('details of faults go to the log, never to the caller; headers forbid every
   expect([answer.status, codeOf(answer)]).toEqual([500, 'ERR_INTERNAL']);
   expect(answer.body).not.toMatch(/Zod|invalid_type|stack|\bat \//);
   expect(logged.join()).toContain('ZodError');
-  expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" });
+  expect(answer.headers).toMatchObject({
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  });
   expect(answer.headers['x-powered-by']).toBeUndefined();
 });
 
@@ -195,10 +244,13 @@ test('a handler that records nothing is an error although it succeeded, and one 
   expect(codeOf(await kill())).toBe('ERR_INTERNAL');
   expect(logged.join()).toContain('recorded none of its events');
   server.close();
-  await start({ ...handlers, killSession: async (_input, { record }) => {
-    await record('token.created' as 'session.killed', { affected: 'x' });
-    return { done: true };
-  } });
+  await start({
+    ...handlers,
+    killSession: async (_input, { record }) => {
+      await record('token.created' as 'session.killed', { affected: 'x' });
+      return { done: true };
+    },
+  });
   expect(codeOf(await kill())).toBe('ERR_INTERNAL');
   expect(events).toEqual([]);
 });
@@ -207,17 +259,25 @@ test('a stream gives JSON lines, tells a fault in its last line and ends when th
   const event = (index: number) => ({ index, header: { code: 'log.started' }, body: null });
   let fault = true;
   server.close();
-  await start({ ...recordingHandlers(), tailAudit: async (_input, { record, signal }) => {
-    await record('audit.read', { affected: 'audit' });
-    return (async function* () {
-      yield event(1);
-      yield event(2);
-      if (fault) throw fail('ERR_VERIFICATION_FAILED');
-      await new Promise((resolve) => { signal.addEventListener('abort', resolve); });
-    })();
-  } });
+  await start({
+    ...recordingHandlers(),
+    tailAudit: async (_input, { record, signal }) => {
+      await record('audit.read', { affected: 'audit' });
+      return (async function* () {
+        yield event(1);
+        yield event(2);
+        if (fault) throw fail('ERR_VERIFICATION_FAILED');
+        await new Promise((resolve) => {
+          signal.addEventListener('abort', resolve);
+        });
+      })();
+    },
+  });
   const broke = await call('GET', '/v1/audit/tail', { token: 'auditor' });
-  const lines = broke.body.trimEnd().split('\n').map((line) => JSON.parse(line) as { index?: number; error?: { code: string } });
+  const lines = broke.body
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { index?: number; error?: { code: string } });
   expect(lines.map((line) => line.index ?? line.error?.code)).toEqual([1, 2, 'ERR_VERIFICATION_FAILED']);
   fault = false;
   const following = call('GET', '/v1/audit/tail?follow=true', { token: 'auditor' });
@@ -228,5 +288,7 @@ test('a stream gives JSON lines, tells a fault in its last line and ends when th
 
 test('registering a changing route without an event throws', () => {
   const app = createApp(dispatching(recordingHandlers()));
-  expect(() => { register(app, 'killSession', { ...api.killSession, event: null }, dispatching(recordingHandlers())); }).toThrow('without an audit event');
+  expect(() => {
+    register(app, 'killSession', { ...api.killSession, event: null }, dispatching(recordingHandlers()));
+  }).toThrow('without an audit event');
 });

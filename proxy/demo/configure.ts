@@ -38,7 +38,15 @@ export async function configure(client: Client, target: DemoTarget): Promise<voi
   for (const principal of demoPrincipals) await unlessThere(() => client.call('createServiceAccount', { ...principal, groups: [...principal.groups] }));
   const { host, port, database, account, listenPort } = target;
   const settings = { host, port, database, account, listenPort, tls: { mode: 'disable' } } as const;
-  const isNew = await unlessThere(() => client.call('createResource', { name: demoResource, protocol: 'postgres', ...settings, password: target.password.reveal(), recording: { maxBytesPerOperation: 65_536 } }));
+  const isNew = await unlessThere(() =>
+    client.call('createResource', {
+      name: demoResource,
+      protocol: 'postgres',
+      ...settings,
+      password: target.password.reveal(),
+      recording: { maxBytesPerOperation: 65_536 },
+    }),
+  );
   if (!isNew) await client.call('updateResource', { name: demoResource, ...settings });
   const { version, files } = await client.call('getPolicies', {});
   if (files.length === 0) await client.call('putPolicies', { files: await starterPolicies(), replaces: version });
@@ -63,7 +71,11 @@ async function unlessThere(create: () => Promise<unknown>): Promise<boolean> {
 
 /** A token for each principal that has none in `known`, or whose token is no longer good. */
 export async function tokens(client: Client, known: Readonly<Record<string, string>>): Promise<Record<string, string>> {
-  const live = new Set((await client.call('listTokens', { limit: 500 })).items.filter((token) => token.revokedAt === null && Date.parse(token.expiresAt) > Date.now() + 86_400_000).map((token) => token.serviceAccount));
+  const live = new Set(
+    (await client.call('listTokens', { limit: 500 })).items
+      .filter((token) => token.revokedAt === null && Date.parse(token.expiresAt) > Date.now() + 86_400_000)
+      .map((token) => token.serviceAccount),
+  );
   const result: Record<string, string> = {};
   for (const { name } of demoPrincipals) {
     const { id } = await client.call('showServiceAccount', { name });

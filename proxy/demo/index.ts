@@ -53,19 +53,33 @@ export async function runDemo(options: DemoOptions): Promise<0 | 1> {
   try {
     const place = await start(options, { progress, running });
     if (json) io.out(`${JSON.stringify({ ready: true, demo: join(dataDir, 'demo.json'), steps: steps(place) })}\n`);
-    else io.out(`${stepsText(place)}\nAddresses, tokens and the direct connection stand in ${join(dataDir, 'demo.json')}. Ctrl-C stops everything; the data stays (--reset begins anew).\n`);
+    else
+      io.out(
+        `${stepsText(place)}\nAddresses, tokens and the direct connection stand in ${join(dataDir, 'demo.json')}. Ctrl-C stops everything; the data stays (--reset begins anew).\n`,
+      );
     await stopped;
     io.err('\nStopping.\n');
     return 0;
   } finally {
-    for (const part of running.toReversed()) await part.stop().catch((error: unknown) => { io.err(`${reasonOf(error)}\n`); });
+    for (const part of running.toReversed())
+      await part.stop().catch((error: unknown) => {
+        io.err(`${reasonOf(error)}\n`);
+      });
   }
 }
 
-async function start(options: DemoOptions, { progress, running }: { progress: (line: string) => void; running: { stop: () => Promise<void> }[] }): Promise<DemoPlace> {
+async function start(
+  options: DemoOptions,
+  { progress, running }: { progress: (line: string) => void; running: { stop: () => Promise<void> }[] },
+): Promise<DemoPlace> {
   const { dataDir } = options;
   const ports = portsOf(options.portBase);
-  const psql = await findTool('psql', ['postgresql-client-15'], { cacheDir: toolCache(root, homedir()), mayFetch: options.install, path: process.env['PATH'] ?? '', progress });
+  const psql = await findTool('psql', ['postgresql-client-15'], {
+    cacheDir: toolCache(root, homedir()),
+    mayFetch: options.install,
+    path: process.env['PATH'] ?? '',
+    progress,
+  });
   const service = await startService({
     dir: dataDir,
     version: options.version,
@@ -78,14 +92,25 @@ async function start(options: DemoOptions, { progress, running }: { progress: (l
   const target = await startTarget(dataDir, ports.target, progress);
   running.push(target.server);
   const { client, verifierKey } = await clientOf(service);
-  await configure(client, { host: target.server.host, port: target.server.port, database: paymentsDatabase, account: paymentsRole, password: target.app, listenPort: ports.resource });
+  await configure(client, {
+    host: target.server.host,
+    port: target.server.port,
+    database: paymentsDatabase,
+    account: paymentsRole,
+    password: target.app,
+    listenPort: ports.resource,
+  });
   progress('principals, resource, policies (PCI DSS starter set) and masking rules are in force');
   const place: DemoPlace = { root, cwd: process.cwd(), dataDir, psql: psql.path, port: service.ports['postgres'] ?? ports.postgres, verifierKey };
   await writeDemoFiles(place, { service, client, target, listenPort: ports.resource });
   return place;
 }
 
-async function startTarget(dataDir: string, port: number | undefined, progress: (line: string) => void): Promise<{ server: EmbeddedPostgres; app: Secret<string> }> {
+async function startTarget(
+  dataDir: string,
+  port: number | undefined,
+  progress: (line: string) => void,
+): Promise<{ server: EmbeddedPostgres; app: Secret<string> }> {
   const passwords = await demoPasswords(dataDir);
   const server = await startPostgres({ dir: clusterOf(dataDir), password: passwords.superuser, progress, ...(port === undefined ? {} : { port }) });
   await seedPayments({ host: server.host, port: server.port, superuser: server.superuser, password: server.password, appPassword: passwords.app, progress });
@@ -100,7 +125,10 @@ async function clientOf(service: Service): Promise<{ client: Client; verifierKey
 }
 
 /** `demo.json` for programs, `demo.pgpass` for psql: both 0600. */
-async function writeDemoFiles(place: DemoPlace, given: { service: Service; client: Client; target: { server: EmbeddedPostgres; app: Secret<string> }; listenPort: number }): Promise<void> {
+async function writeDemoFiles(
+  place: DemoPlace,
+  given: { service: Service; client: Client; target: { server: EmbeddedPostgres; app: Secret<string> }; listenPort: number },
+): Promise<void> {
   const { dataDir, port } = place;
   const { service, target, listenPort } = given;
   const path = join(dataDir, 'demo.json');
@@ -109,10 +137,24 @@ async function writeDemoFiles(place: DemoPlace, given: { service: Service; clien
     console: { url: service.controlUrl, caFile: join(service.layout.tls, 'ca.crt') },
     principals: Object.fromEntries(demoPrincipals.map(({ name }) => [name, { token: minted[name] }])),
     resources: {
-      [demoResource]: { protocol: 'postgres', host: '127.0.0.1', port: listenPort, database: paymentsDatabase, sharedPort: port, command: psqlCommand(place, demoPrincipals[0].name) },
+      [demoResource]: {
+        protocol: 'postgres',
+        host: '127.0.0.1',
+        port: listenPort,
+        database: paymentsDatabase,
+        sharedPort: port,
+        command: psqlCommand(place, demoPrincipals[0].name),
+      },
     },
     direct: {
-      [demoResource]: { protocol: 'postgres', host: target.server.host, port: target.server.port, database: paymentsDatabase, user: paymentsRole, password: target.app.reveal() },
+      [demoResource]: {
+        protocol: 'postgres',
+        host: target.server.host,
+        port: target.server.port,
+        database: paymentsDatabase,
+        user: paymentsRole,
+        password: target.app.reveal(),
+      },
     },
   };
   await replaceFile(path, Buffer.from(`${JSON.stringify(demo, null, 2)}\n`));

@@ -56,7 +56,11 @@ export function steps(place: DemoPlace): readonly Step[] {
       command: `${postern} policy explain --principal ci-runner --resource payments --statement 'drop table orders'`,
       expect: 'each act, and the policies that were asked',
     },
-    { title: 'What happened in that session?', command: `${postern} sessions replay last`, expect: 'the commands and the masked results, as they went to the client' },
+    {
+      title: 'What happened in that session?',
+      command: `${postern} sessions replay last`,
+      expect: 'the commands and the masked results, as they went to the client',
+    },
     {
       title: 'Is the log whole? Keep a checkpoint, then verify against it',
       command: `${postern} audit checkpoint > ${save} && ${postern} audit verify --checkpoint ${save} --key ${quoted(place.verifierKey)}`,
@@ -74,6 +78,7 @@ export function steps(place: DemoPlace): readonly Step[] {
 
 export function stepsText(place: DemoPlace): string {
   const lines = ['', 'Try these, in another terminal:', ''];
-  for (const [index, { title, command, expect }] of steps(place).entries()) lines.push(`${String(index + 1)}. ${title}`, '', `   ${command}`, '', `   → ${expect}`, '');
+  for (const [index, { title, command, expect }] of steps(place).entries())
+    lines.push(`${String(index + 1)}. ${title}`, '', `   ${command}`, '', `   → ${expect}`, '');
   return lines.join('\n');
 }

@@ -20,12 +20,17 @@ const path = (): string => join(directory, 's.sock');
 
 test('calls cross in both directions and carry codes, messages and hints', async () => {
   const seen: RpcPeer[] = [];
-  server = await serveRpc(path(), 'secret', {
-    double: (params) => Number(params) * 2,
-    refuse: () => {
-      throw fail('ERR_VAULT_LOCKED', { message: 'locked', hint: 'unlock it' });
+  server = await serveRpc(
+    path(),
+    'secret',
+    {
+      double: (params) => Number(params) * 2,
+      refuse: () => {
+        throw fail('ERR_VAULT_LOCKED', { message: 'locked', hint: 'unlock it' });
+      },
     },
-  }, (peer) => seen.push(peer));
+    (peer) => seen.push(peer),
+  );
   const client = await connectRpc(path(), 'secret', 'gwy_a', { name: () => 'client' });
   expect(await client.call('double', 21)).toBe(42);
   await expect(client.call('refuse', null)).rejects.toMatchObject({ code: 'ERR_VAULT_LOCKED', message: 'locked', hint: 'unlock it' });
@@ -66,7 +71,9 @@ test('a lasting connection comes back after the server restarts', async () => {
   let lost = 0;
   server = await serveRpc(path(), 'secret', { ping: () => 'pong' });
   const lasting = lastingRpc({
-    path: path(), secret: 'secret', name: 'gwy_a',
+    path: path(),
+    secret: 'secret',
+    name: 'gwy_a',
     handlers: { snapshot: (params) => notes.push(params) },
     onConnect: () => connections++,
     onLost: () => lost++,

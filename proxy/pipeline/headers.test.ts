@@ -19,7 +19,17 @@ describe('operation headers', () => {
   it('are canonical JSON already', () => {
     const shape = { ...facts('t'), acts: [{ action: 'sql:select', object: { type: 'Table', path: ['public', 'o"r'] } }] } as const;
     const intended = headers.intended(shape, decision, { millis: 1_700_000_000_000, operation: 'opr_a_1', seq: 1, body: 'abc' });
-    const settled = headers.settled({ millis: 1, operation: 'opr_a_1', seq: 1, rows: 2, bytes: 3, micros: 4, masked: '{"x":1}', outcome: 'failure', error: 'bad "thing"' });
+    const settled = headers.settled({
+      millis: 1,
+      operation: 'opr_a_1',
+      seq: 1,
+      rows: 2,
+      bytes: 3,
+      micros: 4,
+      masked: '{"x":1}',
+      outcome: 'failure',
+      error: 'bad "thing"',
+    });
     for (const text of [intended, settled]) expect(text).toBe(canonicalJson(JSON.parse(text) as Parameters<typeof canonicalJson>[0]));
     expect(JSON.parse(intended)).toMatchObject({ acts: ['sql:select public.o"r'], at: '2023-11-14T22:13:20.000Z', outcome: 'pending', policies: ['a', 'b'] });
     expect(JSON.parse(settled)).toMatchObject({ outcome: 'failure', error: 'bad "thing"', masked: { x: 1 } });

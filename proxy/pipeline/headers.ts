@@ -78,7 +78,17 @@ export class OperationHeaders {
     );
   }
 
-  settled(at: { millis: number; operation: string; seq: number; rows: number; bytes: number; micros: number; masked: string; outcome: Outcome['status']; error: string | undefined }): string {
+  settled(at: {
+    millis: number;
+    operation: string;
+    seq: number;
+    rows: number;
+    bytes: number;
+    micros: number;
+    masked: string;
+    outcome: Outcome['status'];
+    error: string | undefined;
+  }): string {
     const error = at.error === undefined ? '' : `"error":${canonicalJson(at.error.toWellFormed())},`;
     return (
       `{"actor":${this.#actor},"affected":${this.#affected},"at":"${timestamp(at.millis)}","bytes":${String(at.bytes)},"code":"operation.settled",` +

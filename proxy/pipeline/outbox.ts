@@ -64,19 +64,24 @@ export class Outbox {
   }
 
   flush(): void {
-    let count = 0;
-    while (count < this.#queue.length && (this.#queue[count]?.ticket ?? Infinity) <= this.#watermark.durable) count++;
-    if (count === 0) return;
-    const ready = this.#queue.splice(0, count).map((waiting) => waiting.bytes);
-    for (const bytes of ready) this.#queuedBytes -= bytes.length;
-    if (this.#queue.length === 0) this.#watermark.leave(this);
+    const ready = this.#takeDurable();
     const first = ready[0];
-    const written = this.#sink.write(ready.length === 1 && first !== undefined ? first : Buffer.concat(ready));
+    if (first === undefined) return;
+    const written = this.#sink.write(ready.length === 1 ? first : Buffer.concat(ready));
     if (this.#room === null || this.#queuedBytes > this.#highWaterBytes) return;
     const room = this.#room;
     this.#room = null;
     if (written === true) room.resolve();
     else written.then(room.resolve, room.reject);
+  }
+
+  #takeDurable(): Uint8Array[] {
+    let count = 0;
+    while (count < this.#queue.length && (this.#queue[count]?.ticket ?? Infinity) <= this.#watermark.durable) count++;
+    const ready = this.#queue.splice(0, count).map((waiting) => waiting.bytes);
+    for (const bytes of ready) this.#queuedBytes -= bytes.length;
+    if (this.#queue.length === 0) this.#watermark.leave(this);
+    return ready;
   }
 
   /** The log is gone: what waits is dropped, unseen. */

@@ -25,7 +25,10 @@ export class OperationPermit implements Permit {
   #exact: readonly Uint8Array[] | null;
   #settled = false;
 
-  constructor(owner: PermitOwner, admitted: { operation: OperationId; seq: number; ticket: number; forwardable: true | Promise<void>; exact: readonly Uint8Array[] }) {
+  constructor(
+    owner: PermitOwner,
+    admitted: { operation: OperationId; seq: number; ticket: number; forwardable: true | Promise<void>; exact: readonly Uint8Array[] },
+  ) {
     this.#owner = owner;
     this.operation = admitted.operation;
     this.seq = admitted.seq;

@@ -103,7 +103,14 @@ export class Pipeline {
     const decision = resource === null ? null : this.#connect(caller, resource, database, entry.address);
     if (resource === null || decision?.permitted !== true) return this.#deny(caller, wants, entry, decision);
     const id = newId('ses');
-    const identity: SessionIdentity = { actor: actorOf(caller), origin: entry.address, affected: resource.name, session: id, account: resource.account, database };
+    const identity: SessionIdentity = {
+      actor: actorOf(caller),
+      origin: entry.address,
+      affected: resource.name,
+      session: id,
+      account: resource.account,
+      database,
+    };
     const { gateway } = this.#options;
     const { account } = resource;
     const startedAt = timestamp(this.#options.clock.now());
@@ -113,7 +120,13 @@ export class Pipeline {
     const application = this.#ports.masking.text(wants.applicationName.slice(0, 64)).toWellFormed();
     await this.#record(
       'session.started',
-      { ...identity, outcome: 'success', policies: decision.policies, policyVersion: decision.policyVersion, ...(application === '' ? {} : { reason: application }) },
+      {
+        ...identity,
+        outcome: 'success',
+        policies: decision.policies,
+        policyVersion: decision.policyVersion,
+        ...(application === '' ? {} : { reason: application }),
+      },
       id,
     ).catch(async (error: unknown) => {
       await live.close('the audit log cannot be written');
@@ -122,10 +135,20 @@ export class Pipeline {
     return live;
   }
 
-  #start(identity: SessionIdentity, given: { caller: Caller; resource: Resource; sink: Sink; key: RecordingKey; listed: Omit<Listed, 'operations'> }): LiveSession {
+  #start(
+    identity: SessionIdentity,
+    given: { caller: Caller; resource: Resource; sink: Sink; key: RecordingKey; listed: Omit<Listed, 'operations'> },
+  ): LiveSession {
     const { caller, resource } = given;
     const id = identity.session as LiveSession['id'];
-    const recorder = this.#ports.recorder.open({ id, resource, header: { principal: caller.name, resource: resource.name, database: identity.database, account: identity.account, origin: identity.origin } }, given.key);
+    const recorder = this.#ports.recorder.open(
+      {
+        id,
+        resource,
+        header: { principal: caller.name, resource: resource.name, database: identity.database, account: identity.account, origin: identity.origin },
+      },
+      given.key,
+    );
     const outbox = new Outbox(given.sink, this.#watermark, this.#options.limits.highWaterBytes, () => this.kill(id, 'The audit log cannot be written.'));
     const keys: string[] = [];
     const live = new LiveSession(this.#ports, {

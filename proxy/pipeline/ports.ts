@@ -41,7 +41,10 @@ export interface SaltedBody {
 
 export interface IdentityPort {
   /** Pure look-up; recording is the pipeline's. `origin` is the client's address. */
-  scram(user: string, origin: string): Omit<ScramExchange, 'verify'> & { verify(authMessage: string, clientProof: Uint8Array): { caller: Caller; serverSignature: Uint8Array } | null };
+  scram(
+    user: string,
+    origin: string,
+  ): Omit<ScramExchange, 'verify'> & { verify(authMessage: string, clientProof: Uint8Array): { caller: Caller; serverSignature: Uint8Array } | null };
   /** Null when the caller's token is still good; else the reason it is not. Called on every snapshot and on a timer. */
   revoked(caller: Caller): string | null;
 }
@@ -60,7 +63,11 @@ export interface Decision {
 
 /** Asks people. `decided` never rejects; after `withdraw` it gives false. */
 export interface ApprovalPort {
-  hold(wanted: { session: string; operation: string; approve: string; command: string }): { request: string; decided: Promise<boolean>; withdraw(reason: string): void };
+  hold(wanted: { session: string; operation: string; approve: string; command: string }): {
+    request: string;
+    decided: Promise<boolean>;
+    withdraw(reason: string): void;
+  };
 }
 
 export interface PolicyPort {

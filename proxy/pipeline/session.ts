@@ -267,7 +267,11 @@ export class LiveSession implements Session, PermitOwner {
   }
 
   /** A refusal forwards nothing, so it never waits; a lost log is not hidden: the next permit meets it. */
-  #appendRefused(fields: { error: string; reason?: string; acts?: readonly string[]; policies?: readonly string[]; policyVersion?: string }, body: string, op = this.#next()): void {
+  #appendRefused(
+    fields: { error: string; reason?: string; acts?: readonly string[]; policies?: readonly string[]; policyVersion?: string },
+    body: string,
+    op = this.#next(),
+  ): void {
     const { seq, id } = op;
     const salt = newSalt();
     const event = header('operation.refused', {

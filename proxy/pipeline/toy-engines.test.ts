@@ -29,7 +29,13 @@ async function opened(approval?: ApprovalPort): Promise<{ session: Session; audi
 }
 
 function command(text: string, effect: 'read' | 'write' | 'unknown' = 'read', within?: Permit): Parameters<Session['submit']>[0] {
-  return { by: 'client', facts: facts(text, effect), exact: [Buffer.from(text)], shown: () => [{ kind: 'text', text }], ...(within === undefined ? {} : { within }) };
+  return {
+    by: 'client',
+    facts: facts(text, effect),
+    exact: [Buffer.from(text)],
+    shown: () => [{ kind: 'text', text }],
+    ...(within === undefined ? {} : { within }),
+  };
 }
 
 function permitOf(admission: Admission | Promise<Admission>): Permit {

@@ -5,7 +5,10 @@ import type { z } from 'zod';
  * How a process of the service begins: its parameters are one JSON line on standard input, which then stays open. When it
  * ends, the supervisor is gone or wants the process to stop: `stop` is called once and the process ends after it.
  */
-export async function boot<T>(schema: z.ZodType<T>, run: (parameters: T) => Promise<{ ready: Record<string, unknown>; stop: () => Promise<void> }>): Promise<void> {
+export async function boot<T>(
+  schema: z.ZodType<T>,
+  run: (parameters: T) => Promise<{ ready: Record<string, unknown>; stop: () => Promise<void> }>,
+): Promise<void> {
   const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
   const ended = new Promise<void>((resolve) => {
     lines.once('close', resolve);

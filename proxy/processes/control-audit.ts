@@ -77,7 +77,8 @@ export function auditReading(reader: AuditReader): AuditReading {
       const { size } = await reader.status();
       for (let to = Math.min(before ?? size, size); to > 0 && found.length < limit; to -= blockEntries) {
         const matching: Entry[] = [];
-        for await (const entry of entriesOf(reader, { from: Math.max(0, to - blockEntries), to, bodies: filter.text !== undefined })) if (matches(entry, filter)) matching.push(entry);
+        for await (const entry of entriesOf(reader, { from: Math.max(0, to - blockEntries), to, bodies: filter.text !== undefined }))
+          if (matches(entry, filter)) matching.push(entry);
         found.push(...(await viewsOf(matching.slice(-(limit - found.length)))).reverse());
       }
       return found;
@@ -86,7 +87,8 @@ export function auditReading(reader: AuditReader): AuditReading {
       let { size } = await reader.status();
       let from = Math.max(0, size - count);
       for (;;) {
-        for await (const entry of entriesOf(reader, { from, to: size, bodies: true })) yield { index: entry.index, header: headerOf(entry.header), body: entry.body ?? null };
+        for await (const entry of entriesOf(reader, { from, to: size, bodies: true }))
+          yield { index: entry.index, header: headerOf(entry.header), body: entry.body ?? null };
         from = size;
         while (size <= from) {
           if (!follow) return;
@@ -125,7 +127,11 @@ const Named = z.object({ name: z.string() });
 
 function matches(entry: Entry, filter: AuditFilter): boolean {
   const header = headerOf(entry.header);
-  return isAbout(header, filter) && isWithin(header, filter) && (filter.text === undefined || entry.header.includes(filter.text) || entry.body?.includes(filter.text) === true);
+  return (
+    isAbout(header, filter) &&
+    isWithin(header, filter) &&
+    (filter.text === undefined || entry.header.includes(filter.text) || entry.body?.includes(filter.text) === true)
+  );
 }
 
 type HeaderView = AuditEventView['header'];

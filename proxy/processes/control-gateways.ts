@@ -35,7 +35,15 @@ const targetDeadlineMs = 15_000;
 const SessionId = z.string().regex(/^ses_[A-Za-z]{1,64}$/);
 const Word = z.string().max(300);
 const Opened = z.strictObject({
-  id: SessionId, gateway: Word, principal: Word, resource: Word, database: Word, account: Word, address: Word, startedAt: z.iso.datetime(), operations: z.int(),
+  id: SessionId,
+  gateway: Word,
+  principal: Word,
+  resource: Word,
+  database: Word,
+  account: Word,
+  address: Word,
+  startedAt: z.iso.datetime(),
+  operations: z.int(),
 });
 const Resumed = z.strictObject({ sessions: z.array(Opened).max(maxSessions) });
 const Leasing = z.strictObject({ session: SessionId, resource: Word });
@@ -63,7 +71,8 @@ export class Gateways {
       open: (params: unknown, peer: RpcPeer) => this.#open(Opened.parse(params), peer),
       lease: (params: unknown, peer: RpcPeer) => this.#lease(Leasing.parse(params), peer),
       resume: (params: unknown, peer: RpcPeer) => {
-        for (const session of Resumed.parse(params).sessions) if (!this.#live.has(session.id)) this.#live.set(session.id, { session, peer, operations: session.operations });
+        for (const session of Resumed.parse(params).sessions)
+          if (!this.#live.has(session.id)) this.#live.set(session.id, { session, peer, operations: session.operations });
       },
       ended: (params: unknown, peer: RpcPeer) => {
         this.#drop(Ended.parse(params).session, peer);

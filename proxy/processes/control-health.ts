@@ -28,14 +28,33 @@ export async function serviceStatus(sources: HealthSources): Promise<Status> {
   const audit: PartStatus =
     log === null
       ? { name: 'audit', state: 'down', detail: 'The audit process does not answer: everything is refused.' }
-      : { name: 'audit', state: log.condition === 'open' ? 'up' : 'down', detail: log.condition === 'open' ? 'The log is written.' : `The log is ${log.condition}: ${log.reason ?? 'unknown reason'}.` };
-  const parts = [audit, { name: 'control', state: 'up' as const, detail: 'Answers.' }, gatewayPart(sources.gateways()), await vaultPart(sources), await diskPart(sources.dir)];
+      : {
+          name: 'audit',
+          state: log.condition === 'open' ? 'up' : 'down',
+          detail: log.condition === 'open' ? 'The log is written.' : `The log is ${log.condition}: ${log.reason ?? 'unknown reason'}.`,
+        };
+  const parts = [
+    audit,
+    { name: 'control', state: 'up' as const, detail: 'Answers.' },
+    gatewayPart(sources.gateways()),
+    await vaultPart(sources),
+    await diskPart(sources.dir),
+  ];
   const state = parts.some((part) => part.state === 'down') ? 'down' : parts.some((part) => part.state === 'degraded') ? 'degraded' : 'up';
-  return { state, version: sources.version, startedAt: sources.startedAt, parts, liveSessions: sources.liveSessions(), log: { origin: sources.origin, size: log?.size ?? 0 } };
+  return {
+    state,
+    version: sources.version,
+    startedAt: sources.startedAt,
+    parts,
+    liveSessions: sources.liveSessions(),
+    log: { origin: sources.origin, size: log?.size ?? 0 },
+  };
 }
 
 function gatewayPart(names: readonly string[]): PartStatus {
-  return names.length === 0 ? { name: 'gateway', state: 'down', detail: 'No gateway is connected.' } : { name: 'gateway', state: 'up', detail: `Connected: ${names.join(', ')}.` };
+  return names.length === 0
+    ? { name: 'gateway', state: 'down', detail: 'No gateway is connected.' }
+    : { name: 'gateway', state: 'up', detail: `Connected: ${names.join(', ')}.` };
 }
 
 async function vaultPart(sources: HealthSources): Promise<PartStatus> {
@@ -59,13 +78,25 @@ async function freeBytes(dir: string): Promise<number> {
 
 export async function serviceChecks(sources: HealthSources): Promise<Check[]> {
   const { parts } = await serviceStatus(sources);
-  const fromParts = parts.map(({ name, state, detail }): Check => ({ name, ok: state === 'up', detail, remedy: state === 'up' ? null : (remedies[name] ?? 'See the logs directory.') }));
+  const fromParts = parts.map(
+    ({ name, state, detail }): Check => ({ name, ok: state === 'up', detail, remedy: state === 'up' ? null : (remedies[name] ?? 'See the logs directory.') }),
+  );
   const { mode } = await stat(sources.dir);
   const open = (mode & 0o077) !== 0;
-  const permissions: Check = { name: 'permissions', ok: !open, detail: `The data directory has mode ${(mode & 0o777).toString(8)}.`, remedy: open ? `chmod 700 ${sources.dir}` : null };
+  const permissions: Check = {
+    name: 'permissions',
+    ok: !open,
+    detail: `The data directory has mode ${(mode & 0o777).toString(8)}.`,
+    remedy: open ? `chmod 700 ${sources.dir}` : null,
+  };
   const until = new X509Certificate(sources.cert).validToDate;
   const near = until.getTime() - Date.now() < certificateDays * dayMs;
-  const certificate: Check = { name: 'certificate', ok: !near, detail: `The server certificate is good until ${until.toISOString()}.`, remedy: near ? 'Restart the service: it renews its own certificate.' : null };
+  const certificate: Check = {
+    name: 'certificate',
+    ok: !near,
+    detail: `The server certificate is good until ${until.toISOString()}.`,
+    remedy: near ? 'Restart the service: it renews its own certificate.' : null,
+  };
   return [...fromParts, permissions, certificate];
 }
 

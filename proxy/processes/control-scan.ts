@@ -40,7 +40,13 @@ export async function scanStores(options: ScanOptions, signal: AbortSignal): Pro
     if (found > 0) add(name, 'card number', found);
   }
   const findings = [...counts.values()].slice(0, 1_000);
-  return { clean: findings.length === 0 && report.unreadable.length === 0, files: report.files, bytes: report.bytes, unreadable: [...report.unreadable], findings };
+  return {
+    clean: findings.length === 0 && report.unreadable.length === 0,
+    files: report.files,
+    bytes: report.bytes,
+    unreadable: [...report.unreadable],
+    findings,
+  };
 }
 
 function recordings(unwrap: UnwrapKey): Decryptor {
@@ -66,10 +72,17 @@ function auditLog(reader: AuditReader): Decryptor {
 
 async function excludedFiles(dir: string, names: readonly string[]): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => relative(dir, join(entry.parentPath, entry.name))).filter((file) => names.some((name) => file === name || file.startsWith(`${name}/`)));
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
+    .filter((file) => names.some((name) => file === name || file.startsWith(`${name}/`)));
 }
 
-async function streamsOf(dir: string, exclude: readonly string[], decryptors: readonly Decryptor[]): Promise<{ name: string; open: () => AsyncIterable<Uint8Array> }[]> {
+async function streamsOf(
+  dir: string,
+  exclude: readonly string[],
+  decryptors: readonly Decryptor[],
+): Promise<{ name: string; open: () => AsyncIterable<Uint8Array> }[]> {
   const excluded = new Set(exclude);
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => relative(dir, join(entry.parentPath, entry.name)));
@@ -77,7 +90,9 @@ async function streamsOf(dir: string, exclude: readonly string[], decryptors: re
     .filter((file) => !excluded.has(file) && !excluded.has(basename(file)))
     .flatMap((file) => {
       const path = join(dir, file);
-      const clear = decryptors.filter((decryptor) => decryptor.handles(file)).map((decryptor) => ({ name: `${file}#decrypted`, open: () => decryptor.open(path) }));
+      const clear = decryptors
+        .filter((decryptor) => decryptor.handles(file))
+        .map((decryptor) => ({ name: `${file}#decrypted`, open: () => decryptor.open(path) }));
       return [{ name: file, open: () => createReadStream(path, { highWaterMark: 1_048_576 }) }, ...clear];
     });
 }

@@ -51,7 +51,10 @@ async function rotateDataKeys(vault: Vault, at: LogPosition): Promise<number> {
 
 async function rotateKek(vault: Vault, at: LogPosition, custody: Custody): Promise<number> {
   if (custody.from !== 'key-file') {
-    throw fail('ERR_FEATURE_REFUSED', { message: 'This key-encryption key is not a file of the service, so the service cannot replace it.', hint: 'Rotate the data keys, or move to a key file first.' });
+    throw fail('ERR_FEATURE_REFUSED', {
+      message: 'This key-encryption key is not a file of the service, so the service cannot replace it.',
+      hint: 'Rotate the data keys, or move to a key file first.',
+    });
   }
   const next = nextKeyPath(custody.path);
   await writeKey(next);

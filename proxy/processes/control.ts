@@ -142,11 +142,8 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
     ended: (session) => {
       vault.release(session.id);
     },
-    changed: ({ gateway, connected, sessions }) => {
-      const code = connected ? 'service.started' : 'service.stopped';
-      void changes.record(code, itself, { affected: gateway, count: sessions }).catch((error: unknown) => {
-        log(`${code} of ${gateway} could not be recorded: ${String(error)}`);
-      });
+    changed: (what) => {
+      recordGateway(changes, what);
     },
   });
   const parts: Parts = { parameters, layout, reader, current, vault, identity, changes, gateways };
@@ -175,6 +172,13 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
   };
 }
 
+function recordGateway(changes: Changes, { gateway, connected, sessions }: { gateway: string; connected: boolean; sessions: number }): void {
+  const code = connected ? 'service.started' : 'service.stopped';
+  void changes.record(code, itself, { affected: gateway, count: sessions }).catch((error: unknown) => {
+    log(`${code} of ${gateway} could not be recorded: ${String(error)}`);
+  });
+}
+
 function dispatchingOf(parts: Parts): Parameters<typeof createApp>[0] {
   const { identity, changes } = parts;
   return {
@@ -188,7 +192,11 @@ function dispatchingOf(parts: Parts): Parameters<typeof createApp>[0] {
       if (found === null) return null;
       const { caller, roles } = found;
       const kind = roles.includes('administrator') ? 'administrator' : roles.includes('auditor') ? 'auditor' : 'service-account';
-      return { actor: { issuer: caller.issuer, subject: caller.subject, name: caller.name, kind, credential: caller.credential }, roles, revoked: () => identity.port.revoked(caller) };
+      return {
+        actor: { issuer: caller.issuer, subject: caller.subject, name: caller.name, kind, credential: caller.credential },
+        roles,
+        revoked: () => identity.port.revoked(caller),
+      };
     },
   };
 }
@@ -198,7 +206,12 @@ function portsOf(parts: Parts): ControlPorts {
   const unwrap = (session: string, wrapped: string): Secret<Uint8Array> => openRecordingKey(vault.derive('recording-wrapping'), session, wrapped);
   const audit = auditReading(reader);
   const sources: HealthSources = {
-    dir: layout.dir, version: parameters.version, origin: parameters.origin, startedAt: new Date().toISOString(), cert: parameters.tls.cert, reader,
+    dir: layout.dir,
+    version: parameters.version,
+    origin: parameters.origin,
+    startedAt: new Date().toISOString(),
+    cert: parameters.tls.cert,
+    reader,
     gateways: () => gateways.connected,
     liveSessions: () => gateways.list().length,
     secrets: async () => (await vault.list()).length,
@@ -229,7 +242,13 @@ function portsOf(parts: Parts): ControlPorts {
 async function lease({ current, vault, changes }: Pick<Parts, 'current' | 'vault' | 'changes'>, session: LiveSession, name: string): Promise<LeasedCredential> {
   const resource = current.snapshot.resources.find((candidate) => candidate.name === name);
   if (!resource) throw fail('ERR_RESOURCE_UNKNOWN');
-  await changes.record('credential.leased', itself, { affected: name, session: session.id, account: resource.account, database: session.database, reason: `to ${session.principal}` });
+  await changes.record('credential.leased', itself, {
+    affected: name,
+    session: session.id,
+    account: resource.account,
+    database: session.database,
+    reason: `to ${session.principal}`,
+  });
   const lent = await changes.exclusive(() => {
     const version = current.state.read.secrets.find(resource.secret)?.version;
     return vault.lease(resource.secret, { holder: session.id, ttlMs: leaseMs, ...(version !== undefined && { version }) });
@@ -246,11 +265,21 @@ async function ensureAdministrator({ current, changes }: Parts): Promise<Secret<
     const account: ServiceAccount = found
       ? { ...found, disabled: false }
       : {
-          id: newId('svc'), name: 'admin', owner: 'whoever installed Postern', purpose: 'administration', groups: [], disabled: false,
-          createdAt: new Date(systemClock.now()).toISOString(), scramSalt: newScramSalt(),
+          id: newId('svc'),
+          name: 'admin',
+          owner: 'whoever installed Postern',
+          purpose: 'administration',
+          groups: [],
+          disabled: false,
+          createdAt: new Date(systemClock.now()).toISOString(),
+          scramSalt: newScramSalt(),
         };
     await changes.commit(found ? 'service-account.updated' : 'service-account.created', itself, { affected: 'service-account:admin', value: account });
-    const { token, record } = mintToken(account, { expiresAt: systemClock.now() + firstAdminDays * dayMs, resources: [], networks: [], roles: ['administrator', 'auditor'] }, systemClock);
+    const { token, record } = mintToken(
+      account,
+      { expiresAt: systemClock.now() + firstAdminDays * dayMs, resources: [], networks: [], roles: ['administrator', 'auditor'] },
+      systemClock,
+    );
     await changes.commit('token.created', itself, { affected: `token:${record.id}`, value: record });
     return token;
   });
@@ -281,4 +310,3 @@ function listen(server: ReturnType<typeof createApiServer>, { host, port }: { ho
 }
 
 await boot(Boot, start);
-

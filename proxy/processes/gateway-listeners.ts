@@ -33,7 +33,8 @@ export class Listeners {
 
   /** Opens and closes per-resource ports so that they match the resources. A port that cannot be had is reported, not fatal. */
   async follow(resources: readonly Resource[]): Promise<void> {
-    const wanted = new Map(resources.filter((resource) => resource.protocol === this.#options.engine.protocol && resource.listenPort !== null).map((resource) => [resource.name, resource.listenPort ?? 0]));
+    const wanted = new Map<string, number>();
+    for (const { name, listenPort } of resources) if (listenPort !== null) wanted.set(name, listenPort);
     for (const [name, { server, port }] of this.#servers) {
       if (name === '' || wanted.get(name) === port) continue;
       this.#servers.delete(name);
@@ -51,8 +52,8 @@ export class Listeners {
     return Object.fromEntries([...this.#servers].map(([name, { port }]) => [name === '' ? this.#options.engine.protocol : name, port]));
   }
 
-  get connections(): number {
-    return this.#sockets.size;
+  get isOpen(): boolean {
+    return this.#servers.size > 0;
   }
 
   /** Accepts nothing more, ends what is live, and waits for it. */

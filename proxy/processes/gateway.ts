@@ -6,9 +6,9 @@ import { asAppError, fail } from '../contract/errors.ts';
 import { Resource } from '../contract/resource.ts';
 import type { LeasedCredential, RecordingKey, Snapshot } from '../contract/snapshot.ts';
 import { loadCatalogue } from '../engines/postgres/catalogue.ts';
-import { createClassifier, loadParser } from '../engines/postgres/classify.ts';
+import { createClassifier, loadParser, type SqlParser } from '../engines/postgres/classify.ts';
 import { createPostgresEngine } from '../engines/postgres/index.ts';
-import { createInspector } from '../engines/postgres/inspect.ts';
+import { createInspector, type Inspector } from '../engines/postgres/inspect.ts';
 import type { CatalogueLoading } from '../engines/postgres/client-catalogue.ts';
 import { createIdentity, type Identity } from '../identity/identity.ts';
 import { lastingRpc, type LastingRpc } from '../ipc/rpc.ts';
@@ -18,7 +18,7 @@ import { createMasking, type Masking } from '../masking/masking.ts';
 import type { Credential, EngineLimits } from '../pipeline/engine.ts';
 import { header, timestamp } from '../pipeline/headers.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
-import type { ApprovalPort, ControlPort } from '../pipeline/ports.ts';
+import type { ApprovalPort, ControlPort, RecorderPort } from '../pipeline/ports.ts';
 import { createPolicy, type Policy } from '../policy/policy.ts';
 import { createRecorder } from '../recording/recorder.ts';
 import { boot } from './boot.ts';
@@ -67,7 +67,7 @@ function log(line: string): void {
 
 /** The snapshot in force, applied to every feature at once. */
 class InForce {
-  readonly first = Promise.withResolvers<void>();
+  readonly first: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #features: Features;
   #snapshot: Snapshot | null = null;
   #byName = new Map<string, Resource>();
@@ -108,91 +108,155 @@ function controlPort(rpc: LastingRpc): ControlPort {
   };
 }
 
+function featuresOf(parameters: Boot): Features {
+  const onFault = (error: unknown): void => {
+    log(`policy: ${asAppError(error).detail ?? asAppError(error).message}`);
+  };
+  return { identity: createIdentity(systemClock, secretBytes(parameters.pepper)), policy: createPolicy({ onFault }), masking: createMasking() };
+}
+
+function recorderOf({ dir, instance }: Boot, audit: AuditClient): RecorderPort {
+  const actor = { issuer: 'postern', subject: instance, name: instance, kind: 'service', credential: 'none' } as const;
+  return createRecorder({
+    dir: join(dir, 'recordings'),
+    clock: systemClock,
+    onCommitted: (session, digests, count) => {
+      const at = timestamp(systemClock.now());
+      audit.append(header('recording.committed', { at, actor, origin: instance, outcome: 'success', affected: session, session, digests, count }), {
+        kind: 'plain',
+      });
+    },
+  });
+}
+
+/** The parts of a running gateway; what control says reaches them here. */
+class Gateway {
+  readonly #parameters: Boot;
+  readonly #parser: SqlParser;
+  readonly #inspector: Inspector;
+  readonly #inForce: InForce;
+  readonly #rpc: LastingRpc;
+  readonly #pipeline: Pipeline;
+  readonly #listeners: Listeners;
+
+  constructor(parameters: Boot, parts: { audit: AuditClient; parser: SqlParser }) {
+    const { audit, parser } = parts;
+    const features = featuresOf(parameters);
+    const loading: CatalogueLoading = {
+      loadCatalogue: (query, previous) => loadCatalogue(query, parser, previous),
+      createClassifier: (catalogue) => createClassifier(catalogue, { parser }),
+    };
+    this.#parameters = parameters;
+    this.#parser = parser;
+    this.#inspector = createInspector(loading);
+    this.#inForce = new InForce(features);
+    this.#rpc = this.#connect();
+    this.#pipeline = new Pipeline(
+      {
+        audit,
+        identity: features.identity.port,
+        policy: features.policy.port,
+        masking: features.masking.port,
+        recorder: recorderOf(parameters, audit),
+        control: controlPort(this.#rpc),
+        approval: noApproval,
+        resource: (name) => this.#inForce.resource(name),
+      },
+      { gateway: parameters.instance, limits, clock: systemClock, digestKey: secretBytes(parameters.digestKey) },
+    );
+    this.#listeners = new Listeners({
+      engine: createPostgresEngine({ ...loading, clock: systemClock }),
+      host: parameters.listeners.postgres.host,
+      gate: (address, pinned) => this.#pipeline.gate({ address, pinned, tls: parameters.tls }),
+      maxConnections,
+      maxPerAddress,
+      onFault: log,
+    });
+  }
+
+  /** Listens once there is something to decide by. */
+  async open(): Promise<Record<string, number>> {
+    const late = setTimeout(() => {
+      this.#inForce.first.reject(fail('ERR_CONTROL_UNAVAILABLE', { detail: 'no snapshot in time' }));
+    }, firstSnapshotDeadlineMs);
+    await this.#inForce.first.promise;
+    clearTimeout(late);
+    const shared = await this.#listeners.listen(this.#parameters.listeners.postgres.port);
+    await this.#listeners.follow(this.#inForce.resources);
+    return { ...this.#listeners.ports(), postgres: shared };
+  }
+
+  /** What expires is noticed here; control hears how the sessions get on. */
+  tick(): void {
+    this.#pipeline.recheck();
+    this.#rpc.notify('progress', { sessions: Object.fromEntries(this.#pipeline.sessions.map(({ listed }) => [listed.id, listed.operations])) });
+  }
+
+  async close(): Promise<void> {
+    await this.#listeners.close();
+    this.#rpc.close();
+    await this.#parser[Symbol.asyncDispose]();
+  }
+
+  #connect(): LastingRpc {
+    const { controlSocket, controlSecret, instance } = this.#parameters;
+    return lastingRpc({
+      path: controlSocket,
+      secret: controlSecret,
+      name: instance,
+      // control may have been started again: it learns what is live
+      onConnect: (peer) => {
+        void peer.call('resume', { sessions: this.#pipeline.sessions.map(({ listed }) => listed) }).catch((error: unknown) => {
+          log(`resume: ${asAppError(error).message}`);
+        });
+      },
+      handlers: {
+        snapshot: (snapshot) => {
+          this.#follow(snapshot as Snapshot);
+        },
+        kill: (given) => {
+          const { session, reason } = Kill.parse(given);
+          return this.#pipeline.kill(session, reason);
+        },
+        probe: async (given) => {
+          const { resource, credential } = OnTarget.parse(given);
+          await this.#inspector.probe(resource, secretOf(credential));
+        },
+        classify: (given) => {
+          const { resource, credential, database, statement } = Classify.parse(given);
+          return this.#inspector.classify(resource, secretOf(credential), { database, statement });
+        },
+      },
+    });
+  }
+
+  #follow(snapshot: Snapshot): void {
+    this.#inForce.apply(snapshot);
+    this.#pipeline.recheck();
+    if (this.#listeners.isOpen) void this.#listeners.follow(this.#inForce.resources);
+  }
+}
+
 async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>; stop: () => Promise<void> }> {
-  const clock = systemClock;
   const audit = new AuditClient({ socketPath: parameters.auditSocket, client: `gateway-${randomBytes(9).toString('base64url')}` });
   await audit.ready();
-  const features: Features = {
-    identity: createIdentity(clock, new Secret(Buffer.from(parameters.pepper, 'base64'))),
-    policy: createPolicy({ onFault: (error) => { log(`policy: ${asAppError(error).detail ?? asAppError(error).message}`); } }),
-    masking: createMasking(),
-  };
-  const inForce = new InForce(features);
-  const actor = { issuer: 'postern', subject: parameters.instance, name: parameters.instance, kind: 'service', credential: 'none' } as const;
-  const recorder = createRecorder({
-    dir: join(parameters.dir, 'recordings'),
-    clock,
-    onCommitted: (session, digests, first) => {
-      audit.append(header('recording.committed', { at: timestamp(clock.now()), actor, origin: parameters.instance, outcome: 'success', affected: session, session, digests, count: first }), { kind: 'plain' });
-    },
-  });
-  const parser = await loadParser();
-  const loading: CatalogueLoading = {
-    loadCatalogue: (query, previous) => loadCatalogue(query, parser, previous),
-    createClassifier: (catalogue) => createClassifier(catalogue, { parser }),
-  };
-  const inspector = createInspector(loading);
-  const rpc = lastingRpc({
-    path: parameters.controlSocket,
-    secret: parameters.controlSecret,
-    name: parameters.instance,
-    // control may have been started again: it learns what is live
-    onConnect: (peer) => {
-      void peer.call('resume', { sessions: pipeline.sessions.map(({ listed }) => listed) }).catch((error: unknown) => { log(`resume: ${asAppError(error).message}`); });
-    },
-    handlers: {
-      snapshot: (snapshot) => {
-        inForce.apply(snapshot as Snapshot);
-        pipeline.recheck();
-        void listeners.follow(inForce.resources);
-      },
-      kill: (given) => {
-        const { session, reason } = Kill.parse(given);
-        return pipeline.kill(session, reason);
-      },
-      probe: async (given) => {
-        const { resource, credential } = OnTarget.parse(given);
-        await inspector.probe(resource, secretOf(credential));
-      },
-      classify: (given) => {
-        const { resource, credential, database, statement } = Classify.parse(given);
-        return inspector.classify(resource, secretOf(credential), { database, statement });
-      },
-    },
-  });
-  const pipeline = new Pipeline(
-    { audit, identity: features.identity.port, policy: features.policy.port, masking: features.masking.port, recorder, control: controlPort(rpc), approval: noApproval, resource: (name) => inForce.resource(name) },
-    { gateway: parameters.instance, limits, clock, digestKey: new Secret(Buffer.from(parameters.digestKey, 'base64')) },
-  );
-  const { host, port } = parameters.listeners.postgres;
-  const listeners = new Listeners({
-    engine: createPostgresEngine({ ...loading, clock }),
-    host,
-    gate: (address, pinned) => pipeline.gate({ address, pinned, tls: parameters.tls }),
-    maxConnections,
-    maxPerAddress,
-    onFault: log,
-  });
-  const late = setTimeout(() => {
-    inForce.first.reject(fail('ERR_CONTROL_UNAVAILABLE', { detail: 'no snapshot in time' }));
-  }, firstSnapshotDeadlineMs);
-  await inForce.first.promise;
-  clearTimeout(late);
-  const shared = await listeners.listen(port);
-  await listeners.follow(inForce.resources);
+  const gateway = new Gateway(parameters, { audit, parser: await loadParser() });
+  const ports = await gateway.open();
   const timer = setInterval(() => {
-    pipeline.recheck();
-    rpc.notify('progress', { sessions: Object.fromEntries(pipeline.sessions.map(({ listed }) => [listed.id, listed.operations])) });
+    gateway.tick();
   }, recheckMs);
   return {
-    ready: { ports: { ...listeners.ports(), postgres: shared } },
+    ready: { ports },
     stop: async () => {
       clearInterval(timer);
-      await listeners.close();
-      rpc.close();
-      await parser[Symbol.asyncDispose]();
+      await gateway.close();
+      await audit.close();
     },
   };
+}
+
+function secretBytes(base64: string): Secret<Uint8Array> {
+  return new Secret(Buffer.from(base64, 'base64'));
 }
 
 function secretOf(credential: { account: string; password: string }): Credential {

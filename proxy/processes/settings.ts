@@ -50,5 +50,8 @@ export function parseConfig(text: string, file: string): ServeConfig {
   }
   const parsed = ServeConfig.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw fail('ERR_INVALID_INPUT', { message: `${file} is not a valid configuration.`, faults: parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })) });
+  throw fail('ERR_INVALID_INPUT', {
+    message: `${file} is not a valid configuration.`,
+    faults: parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
+  });
 }

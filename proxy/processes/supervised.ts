@@ -89,7 +89,11 @@ export class Supervised {
     const { entry, log, name } = this.#options;
     const parameters = JSON.stringify(await this.#options.parameters());
     // its own session: Ctrl-C reaches the supervisor alone, which stops the others in order
-    const child = spawn(process.execPath, ['--disallow-code-generation-from-strings', '--disable-proto=delete', entry], { env: {}, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = spawn(process.execPath, ['--disallow-code-generation-from-strings', '--disable-proto=delete', entry], {
+      env: {},
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
     this.#child = child;
     this.#restarts++;
     this.#since = new Date();
@@ -164,8 +168,9 @@ function parse(line: string): Record<string, unknown> | null {
 function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) resolve();
-    else child.once('exit', () => {
-      resolve();
-    });
+    else
+      child.once('exit', () => {
+        resolve();
+      });
   });
 }

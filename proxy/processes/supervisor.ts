@@ -60,7 +60,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   try {
     await prepareRun(dirname(layout.controlSocket));
     const started = await prepare(layout, options);
-    return await launch({ options, started, lock, running });
+    return await launch(options, { started, lock, running });
   } catch (error) {
     for (const process of running.toReversed()) await process.stop();
     lock[Symbol.dispose]();
@@ -83,76 +83,148 @@ async function prepare(layout: Layout, options: ServiceOptions): Promise<Started
   };
   await vault.close();
   return {
-    layout, appliance, custody, keys,
+    layout,
+    appliance,
+    custody,
+    keys,
     logSeed: await seedOf(join(layout.keys, 'log.key')),
     tls: await tlsOf(layout, appliance, options.config),
     secrets: { control: randomBytes(32).toString('base64url'), reader: randomBytes(32).toString('base64url') },
   };
 }
 
-async function launch({ options, started, lock, running }: { options: ServiceOptions; started: Started; lock: Disposable; running: Supervised[] }): Promise<Service> {
-  const { layout } = started;
-  const startedAt = new Date().toISOString();
-  let ports: Record<string, number> = {};
-  let controlPort = 0;
-  let adminToken: Secret<string> | null = null;
-  const url = (): string => `https://127.0.0.1:${String(controlPort)}`;
-  let writing: Promise<void> = Promise.resolve();
-  const changed = (): void => {
-    const status = { controlUrl: url(), pid: process.pid, version: options.version, startedAt, ports, processes: running.map((child) => child.state) };
-    // without the file the service still works: a full disk must not end it
-    writing = writing.then(() => replaceFile(layout.status, Buffer.from(`${JSON.stringify(status, null, 2)}\n`), nodeFiles)).catch(() => undefined);
-  };
-  const begin = async (name: string, parameters: () => Record<string, unknown>, ready: (said: Readonly<Record<string, unknown>>) => void): Promise<void> => {
-    const entry = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-    const child = new Supervised({ name, entry, log: new LogFile(join(layout.logs, `${name}.log`)), parameters: () => Promise.resolve(parameters()), ready, changed });
-    running.push(child);
+/** The three processes of one service and what they said when they were ready. */
+class Launch {
+  readonly #options: ServiceOptions;
+  readonly #started: Started;
+  readonly #running: Supervised[];
+  readonly #startedAt = new Date().toISOString();
+  #controlPort = 0;
+  #writing: Promise<void> = Promise.resolve();
+  ports: Readonly<Record<string, number>> = {};
+  adminToken: Secret<string> | null = null;
+
+  constructor(options: ServiceOptions, started: Started, running: Supervised[]) {
+    this.#options = options;
+    this.#started = started;
+    this.#running = running;
+  }
+
+  get controlUrl(): string {
+    return `https://127.0.0.1:${String(this.#controlPort)}`;
+  }
+
+  get processes(): readonly Supervised['state'][] {
+    return this.#running.map((child) => child.state);
+  }
+
+  async all(): Promise<void> {
+    const { layout } = this.#started;
+    let verifierKey = '';
+    await this.#begin(
+      'audit',
+      () => auditParameters(this.#started),
+      (said) => {
+        verifierKey = String(said['verifierKey']);
+      },
+    );
+    // public: what the log is verified with; to be kept outside of this machine too
+    await replaceFile(layout.verifierKey, Buffer.from(`${verifierKey}\n`), nodeFiles, 0o644);
+    await this.#begin(
+      'control',
+      () => controlParameters(this.#started, this.#options, this.#controlPort),
+      (said) => {
+        this.#controlPort = Number(said['port']);
+        if (typeof said['adminToken'] === 'string') this.adminToken = new Secret(said['adminToken']);
+      },
+    );
+    await this.#begin(
+      'gateway',
+      () => gatewayParameters(this.#started, this.ports),
+      (said) => {
+        this.ports = portsOf(said['ports']);
+      },
+    );
+    this.#changed();
+    await this.#writing;
+    const { adminTokenFile } = this.#options;
+    if (this.adminToken !== null && adminTokenFile !== undefined) await replaceFile(adminTokenFile, Buffer.from(`${this.adminToken.reveal()}\n`));
+  }
+
+  async stop(): Promise<void> {
+    for (const child of this.#running.toReversed()) await child.stop();
+    await this.#writing;
+    await rm(this.#started.layout.status, { force: true });
+  }
+
+  async #begin(name: string, parameters: () => Record<string, unknown>, ready: (said: Readonly<Record<string, unknown>>) => void): Promise<void> {
+    const child = new Supervised({
+      name,
+      entry: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)),
+      log: new LogFile(join(this.#started.layout.logs, `${name}.log`)),
+      parameters: () => Promise.resolve(parameters()),
+      ready,
+      changed: () => {
+        this.#changed();
+      },
+    });
+    this.#running.push(child);
     await child.start();
-  };
-  let verifierKey = '';
-  await begin('audit', () => auditParameters(started), (said) => {
-    verifierKey = String(said['verifierKey']);
-  });
-  // public: what the log is verified with; to be kept outside of this machine too
-  await replaceFile(layout.verifierKey, Buffer.from(`${verifierKey}\n`), nodeFiles, 0o644);
-  await begin('control', () => controlParameters(started, options, controlPort), (said) => {
-    controlPort = Number(said['port']);
-    if (typeof said['adminToken'] === 'string') adminToken = new Secret(said['adminToken']);
-  });
-  await begin('gateway', () => gatewayParameters(started, ports), (said) => {
-    ports = portsOf(said['ports']);
-  });
-  changed();
-  await writing;
-  // read through a function: the assignment above happens inside a callback
-  const token = ((): Secret<string> | null => adminToken)();
-  if (token && options.adminTokenFile !== undefined) await replaceFile(options.adminTokenFile, Buffer.from(`${token.reveal()}\n`));
+  }
+
+  #changed(): void {
+    const { controlUrl, ports, processes } = this;
+    const status = { controlUrl, pid: process.pid, version: this.#options.version, startedAt: this.#startedAt, ports, processes };
+    // without the file the service still works: a full disk must not end it
+    this.#writing = this.#writing
+      .then(() => replaceFile(this.#started.layout.status, Buffer.from(`${JSON.stringify(status, null, 2)}\n`), nodeFiles))
+      .catch(() => undefined);
+  }
+}
+
+async function launch(options: ServiceOptions, given: { started: Started; lock: Disposable; running: Supervised[] }): Promise<Service> {
+  const launched = new Launch(options, given.started, given.running);
+  await launched.all();
   return {
-    layout, controlUrl: url(), adminToken: token,
+    layout: given.started.layout,
+    controlUrl: launched.controlUrl,
+    adminToken: launched.adminToken,
     get ports() {
-      return ports;
+      return launched.ports;
     },
     get processes() {
-      return running.map((child) => child.state);
+      return launched.processes;
     },
     stop: async () => {
-      for (const child of running.toReversed()) await child.stop();
-      await writing;
-      await rm(layout.status, { force: true });
-      lock[Symbol.dispose]();
+      await launched.stop();
+      given.lock[Symbol.dispose]();
     },
   };
 }
 
 function auditParameters({ layout, appliance, keys, logSeed, secrets }: Started): Record<string, unknown> {
-  return { directory: layout.audit, origin: appliance.origin, socketPath: layout.auditSocket, seed: logSeed, bodyKey: keys['audit-body'], readerToken: secrets.reader };
+  return {
+    directory: layout.audit,
+    origin: appliance.origin,
+    socketPath: layout.auditSocket,
+    seed: logSeed,
+    bodyKey: keys['audit-body'],
+    readerToken: secrets.reader,
+  };
 }
 
 function controlParameters({ layout, appliance, keys, custody, tls, secrets }: Started, options: ServiceOptions, port: number): Record<string, unknown> {
   const { control } = appliance.listeners;
   return {
-    dir: layout.dir, version: options.version, origin: appliance.origin, auditSocket: layout.auditSocket, controlSocket: layout.controlSocket,
-    controlSecret: secrets.control, readerToken: secrets.reader, custody, pepper: keys['scram-fake-salt'],
+    dir: layout.dir,
+    version: options.version,
+    origin: appliance.origin,
+    auditSocket: layout.auditSocket,
+    controlSocket: layout.controlSocket,
+    controlSecret: secrets.control,
+    readerToken: secrets.reader,
+    custody,
+    pepper: keys['scram-fake-salt'],
     // the port it got the first time is kept over its restarts
     listener: { host: control.host, port: port === 0 ? control.port : port },
     tls: { key: tls.key, cert: tls.cert },
@@ -163,7 +235,11 @@ function controlParameters({ layout, appliance, keys, custody, tls, secrets }: S
 function gatewayParameters({ layout, appliance, keys, tls, secrets }: Started, ports: Readonly<Record<string, number>>): Record<string, unknown> {
   const { postgres } = appliance.listeners;
   return {
-    dir: layout.dir, instance: 'gwy_main', auditSocket: layout.auditSocket, controlSocket: layout.controlSocket, controlSecret: secrets.control,
+    dir: layout.dir,
+    instance: 'gwy_main',
+    auditSocket: layout.auditSocket,
+    controlSocket: layout.controlSocket,
+    controlSecret: secrets.control,
     listeners: { postgres: { host: postgres.host, port: ports['postgres'] ?? postgres.port } },
     tls: { key: tls.key, cert: tls.cert },
     digestKey: keys['input-digest'],
@@ -173,7 +249,11 @@ function gatewayParameters({ layout, appliance, keys, tls, secrets }: Started, p
 
 function initialAppliance(config: ServeConfig): Appliance {
   const name = config.name ?? 'postern';
-  const host = hostname().toLowerCase().replaceAll(/[^a-z0-9.-]/g, '-').replace(/^[.-]+/, '') || 'appliance';
+  const host =
+    hostname()
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9.-]/g, '-')
+      .replace(/^[.-]+/, '') || 'appliance';
   return {
     format: 'postern-appliance/1',
     name,
@@ -195,7 +275,8 @@ async function custodyFor(layout: Layout, { config, credentialsDirectory }: Serv
     case 'key-file':
       return wanted;
     case 'systemd':
-      if (credentialsDirectory === undefined) throw fail('ERR_VAULT_LOCKED', { message: 'systemd gave no credentials.', hint: 'Start it as a systemd unit with LoadCredentialEncrypted=.' });
+      if (credentialsDirectory === undefined)
+        throw fail('ERR_VAULT_LOCKED', { message: 'systemd gave no credentials.', hint: 'Start it as a systemd unit with LoadCredentialEncrypted=.' });
       return { from: 'systemd', directory: credentialsDirectory, name: wanted.name };
     case 'passphrase-file': {
       const passphrase = (await readFile(wanted.path, 'utf8')).replace(/\r?\n$/, '');
@@ -215,7 +296,8 @@ async function tlsOf(layout: Layout, appliance: Appliance, config: ServeConfig):
 async function seedOf(path: string): Promise<string> {
   try {
     const text = (await readFile(path, 'utf8')).trim();
-    if (Buffer.from(text, 'base64').length !== 32) throw fail('ERR_INTERNAL', { message: `${path} is no log key.`, hint: 'Restore it from the backup: without it the log cannot go on.' });
+    if (Buffer.from(text, 'base64').length !== 32)
+      throw fail('ERR_INTERNAL', { message: `${path} is no log key.`, hint: 'Restore it from the backup: without it the log cannot go on.' });
     return text;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
@@ -229,7 +311,11 @@ function lockDirectory(layout: Layout): Disposable {
   try {
     return lockWriter(layout.lock);
   } catch (error) {
-    throw fail('ERR_CONFLICT', { message: `Another service is running on ${layout.dir}.`, hint: 'See `postern status`; stop it first, or use another --data directory.', cause: error });
+    throw fail('ERR_CONFLICT', {
+      message: `Another service is running on ${layout.dir}.`,
+      hint: 'See `postern status`; stop it first, or use another --data directory.',
+      cause: error,
+    });
   }
 }
 
@@ -238,7 +324,8 @@ async function prepareRun(run: string): Promise<void> {
   await mkdir(run, { recursive: true, mode: 0o700 });
   const { mode, uid } = await lstat(run);
   const ours = process.getuid === undefined || uid === process.getuid();
-  if (!ours || (mode & 0o170_000) !== 0o040_000 || (mode & 0o077) !== 0) throw fail('ERR_INTERNAL', { message: `${run} is not a private directory of this user.`, hint: 'Remove it.' });
+  if (!ours || (mode & 0o170_000) !== 0o040_000 || (mode & 0o077) !== 0)
+    throw fail('ERR_INTERNAL', { message: `${run} is not a private directory of this user.`, hint: 'Remove it.' });
 }
 
 function portsOf(said: unknown): Record<string, number> {

@@ -44,7 +44,15 @@ function rehome(accepted: Socket, reader: Reader): Socket | null {
 /** Opens a TCP connection; rejects with the socket's error. */
 export async function dial(address: { host: string; port: number }, sizes: { size: number; limit: number }, signal: AbortSignal): Promise<Connection> {
   const reader = new Reader(sizes.size, sizes.limit);
-  const socket = connect({ host: address.host, port: address.port, onread: reader.onread, signal, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs });
+  const socket = connect({
+    host: address.host,
+    port: address.port,
+    onread: reader.onread,
+    signal,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveMs,
+  });
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', reject);

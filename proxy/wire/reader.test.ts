@@ -34,29 +34,33 @@ const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 3000 }), { maxL
 
 describe('Reader', () => {
   it('gives the same records however the bytes arrive', () => {
-    fc.assert(fc.property(chunks, (parts) => {
-      const whole: string[] = [];
-      const split: string[] = [];
-      const one = new Reader(8192, 1_000_000);
-      records(one, whole);
-      feed(one, Buffer.concat(parts));
-      const other = new Reader(8192, 1_000_000);
-      records(other, split);
-      for (const part of parts) feed(other, part);
-      expect(split).toEqual(whole);
-    }));
+    fc.assert(
+      fc.property(chunks, (parts) => {
+        const whole: string[] = [];
+        const split: string[] = [];
+        const one = new Reader(8192, 1_000_000);
+        records(one, whole);
+        feed(one, Buffer.concat(parts));
+        const other = new Reader(8192, 1_000_000);
+        records(other, split);
+        for (const part of parts) feed(other, part);
+        expect(split).toEqual(whole);
+      }),
+    );
   });
 
   it('leaves consumed bytes alone while somebody may still hold them', () => {
-    fc.assert(fc.property(chunks, (parts) => {
-      const seen: string[] = [];
-      const views: Buffer[] = [];
-      const reader = new Reader(8192, 1_000_000);
-      reader.isBusy = () => true;
-      records(reader, seen, views);
-      for (const part of parts) feed(reader, part);
-      expect(views.map((view) => view.toString('hex'))).toEqual(seen);
-    }));
+    fc.assert(
+      fc.property(chunks, (parts) => {
+        const seen: string[] = [];
+        const views: Buffer[] = [];
+        const reader = new Reader(8192, 1_000_000);
+        reader.isBusy = () => true;
+        records(reader, seen, views);
+        for (const part of parts) feed(reader, part);
+        expect(views.map((view) => view.toString('hex'))).toEqual(seen);
+      }),
+    );
   });
 
   it('grows with what arrived, not with what is wanted', () => {

@@ -3,7 +3,12 @@ import { benchPostgres } from './postgres.ts';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '3' }, only: { type: 'string' }, out: { type: 'string', default: 'out/bench' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '3' },
+    only: { type: 'string' },
+    out: { type: 'string', default: 'out/bench' },
+  },
 });
 if (positionals[0] !== 'postgres') {
   process.stderr.write('usage: npm run bench -- postgres [--rounds N] [--seconds N] [--only WORKLOAD] [--out DIR]\n');

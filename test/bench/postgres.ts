@@ -51,7 +51,11 @@ export async function benchPostgres(options: BenchOptions): Promise<void> {
       else contenders.push(contender);
     }
     contenders.push(postern(appliance, { user: 'bench', password: await prepare(appliance, target), database: 'bench' }));
-    const samples = await measure(pgbench.found, { contenders, workloads: workloads(wide).filter(({ name }) => options.only === undefined || name.includes(options.only)), options });
+    const samples = await measure(pgbench.found, {
+      contenders,
+      workloads: workloads(wide).filter(({ name }) => options.only === undefined || name.includes(options.only)),
+      options,
+    });
     report(samples, contenders, options);
   } finally {
     for (const contender of contenders) contender.stop();
@@ -87,7 +91,9 @@ async function prepare(appliance: Appliance, target: BenchTarget): Promise<strin
 }
 
 function workloads(wide: string): readonly Workload[] {
-  const points = (['simple', 'extended', 'prepared'] as const).flatMap((mode) => [1, 8, 32].map((clients) => ({ name: `${mode} c=${String(clients)}`, args: ['-S', '-M', mode, ...concurrency(clients)] })));
+  const points = (['simple', 'extended', 'prepared'] as const).flatMap((mode) =>
+    [1, 8, 32].map((clients) => ({ name: `${mode} c=${String(clients)}`, args: ['-S', '-M', mode, ...concurrency(clients)] })),
+  );
   return [...points, ...[1, 8].map((clients) => ({ name: `wide c=${String(clients)}`, args: ['-f', wide, ...concurrency(clients)] }))];
 }
 
@@ -96,7 +102,10 @@ function concurrency(clients: number): string[] {
 }
 
 /** Interleaved: every round runs every contender once, in turn, so that a noisy moment meets all of them. */
-async function measure(pgbench: string, { contenders, workloads: loads, options }: { contenders: readonly Contender[]; workloads: readonly Workload[]; options: BenchOptions }): Promise<Sample[]> {
+async function measure(
+  pgbench: string,
+  { contenders, workloads: loads, options }: { contenders: readonly Contender[]; workloads: readonly Workload[]; options: BenchOptions },
+): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     for (const workload of loads) {
@@ -142,7 +151,9 @@ function report(samples: readonly Sample[], contenders: readonly Contender[], op
     const ratios = ['Node pipe', 'PgBouncer', 'direct'].map((other) => (ours / of(workload, other, 'tps')).toFixed(2));
     return [workload, ...cells, ...ratios];
   });
-  process.stdout.write(`\nTransactions a second, medians of ${String(options.rounds)} interleaved rounds of ${String(options.seconds)} s (in brackets: µs of the proxy's CPU per query); ${String(cpus().length)} cores\n\n`);
+  process.stdout.write(
+    `\nTransactions a second, medians of ${String(options.rounds)} interleaved rounds of ${String(options.seconds)} s (in brackets: µs of the proxy's CPU per query); ${String(cpus().length)} cores\n\n`,
+  );
   for (const row of [header, header.map(() => '---'), ...rows]) process.stdout.write(`| ${row.join(' | ')} |\n`);
   mkdirSync(options.out, { recursive: true });
   const file = join(options.out, `postgres-${new Date().toISOString().replaceAll(':', '-')}.json`);

@@ -6,7 +6,8 @@ import { scripts } from './scripts.ts';
 import { statements } from './statements.ts';
 
 /** Two clusters with one history, so that OIDs, too, must be the same. */
-const settings = ['autovacuum=off'];
+const maxConnections = 12;
+const settings = ['autovacuum=off', `max_connections=${String(maxConnections)}`];
 let direct: PostgresServer;
 let target: PostgresServer;
 let appliance: Appliance;
@@ -17,6 +18,7 @@ beforeAll(async () => {
   [direct, target, appliance] = await Promise.all([startPostgres({ settings }), startPostgres({ settings }), startAppliance()]);
   const { host, port, user, password } = target;
   const token = await configure(appliance, { principal: 'ci', resource: 'bank', target: { host, port, user, password, database: 'postgres' }, policies: permitAll });
+  await Promise.all([direct, target].map(makeTemporarySchemas));
   directly = { host: direct.host, port: direct.port, user: direct.user, password: direct.password, database: 'postgres' };
   through = { host: '127.0.0.1', port: appliance.port, user: 'ci', password: token, database: 'bank' };
 });
@@ -25,6 +27,17 @@ afterAll(async () => {
   await appliance.remove();
   await Promise.all([direct.stop(), target.stop()]);
 });
+
+/** Each connection slot gets its schema for temporary tables, with an OID, when it first needs one: all do so now. */
+async function makeTemporarySchemas({ host, port, user, password }: PostgresServer): Promise<void> {
+  const login = { host, port, user, password, database: 'postgres' };
+  const clients = await Promise.all(Array.from({ length: maxConnections }, () => RawClient.login(login)));
+  for (const client of clients) await client.ask(query('create temp table x (a int)'));
+  for (const client of clients) {
+    client.end();
+    await client.until('none');
+  }
+}
 
 /** Statements that are refused on purpose: the client reads our words instead of the target's, with the same SQLSTATE. */
 const refused: readonly { readonly sql: string; readonly why: string }[] = [{ sql: 'select array[1,2][5]', why: 'no PostgreSQL grammar accepts it, and what cannot be understood is never forwarded' }];

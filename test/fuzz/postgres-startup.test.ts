@@ -14,25 +14,35 @@ const mutated = fc.tuple(valid, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxL
   for (const [at, byte] of flips) bytes[at % bytes.length] = byte;
   return bytes.subarray(0, Math.max(bytes.length - (cut > 250 ? cut - 250 : 0), 0));
 });
-const packets = fc.oneof(mutated, valid, fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes)));
+const packets = fc.oneof(
+  mutated,
+  valid,
+  fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes)),
+);
 
 describe('the first packet', () => {
   it('is never a fault, whatever it holds', () => {
-    fc.assert(fc.property(packets, (packet) => {
-      const parsed = parseFirstPacket(packet);
-      if (parsed.kind !== 'startup') return;
-      const accepted = acceptParameters(parsed.parameters);
-      if (accepted.kind === 'rejected') expect(accepted.message).not.toMatch(/[\0\n]/);
-      else for (const [name, value] of accepted.upstream) expect(`${name}${value}`).not.toContain('\0');
-    }), { numRuns: runs });
+    fc.assert(
+      fc.property(packets, (packet) => {
+        const parsed = parseFirstPacket(packet);
+        if (parsed.kind !== 'startup') return;
+        const accepted = acceptParameters(parsed.parameters);
+        if (accepted.kind === 'rejected') expect(accepted.message).not.toMatch(/[\0\n]/);
+        else for (const [name, value] of accepted.upstream) expect(`${name}${value}`).not.toContain('\0');
+      }),
+      { numRuns: runs },
+    );
   }, 120_000);
 
   it('allows only known parameters towards the target', () => {
-    fc.assert(fc.property(parameters, (given) => {
-      const accepted = acceptParameters(new Map(Object.entries(given)));
-      if (accepted.kind !== 'accepted') return;
-      for (const name of accepted.upstream.keys()) expect(['client_encoding', 'search_path', 'DateStyle']).toContain(name);
-    }), { numRuns: 3000 });
+    fc.assert(
+      fc.property(parameters, (given) => {
+        const accepted = acceptParameters(new Map(Object.entries(given)));
+        if (accepted.kind !== 'accepted') return;
+        for (const name of accepted.upstream.keys()) expect(['client_encoding', 'search_path', 'DateStyle']).toContain(name);
+      }),
+      { numRuns: 3000 },
+    );
   });
 });
 
@@ -48,11 +58,20 @@ describe('the listener', () => {
   });
 
   it('closes what is no PostgreSQL client and keeps serving', async () => {
-    await fc.assert(fc.asyncProperty(fc.oneof(packets, fc.uint8Array({ minLength: 1, maxLength: 2000 }).map((bytes) => Buffer.from(bytes))), async (bytes) => {
-      const client = await RawClient.open(gateway.host, gateway.port);
-      client.socket.end(bytes);
-      await expect.poll(() => client.closed, { interval: 2, timeout: 2000 }).toBe(true);
-    }), { numRuns: 150 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          packets,
+          fc.uint8Array({ minLength: 1, maxLength: 2000 }).map((bytes) => Buffer.from(bytes)),
+        ),
+        async (bytes) => {
+          const client = await RawClient.open(gateway.host, gateway.port);
+          client.socket.end(bytes);
+          await expect.poll(() => client.closed, { interval: 2, timeout: 2000 }).toBe(true);
+        },
+      ),
+      { numRuns: 150 },
+    );
     expect(gateway.serving.size).toBe(0);
   }, 60_000);
 

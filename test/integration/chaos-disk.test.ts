@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configure, permitAll, startAppliance, type Appliance } from '../support/appliance.ts';
-import { allEvents, findingsOf, withoutIntent } from '../support/audit-events.ts';
+import { allEvents, findingsOf, saidToHaveFailed, withoutIntent } from '../support/audit-events.ts';
 import { FaultyDisk, type DiskFault } from '../support/faulty-disk.ts';
 import { fields, query, RawClient, rows } from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
@@ -121,6 +121,7 @@ async function ordeal(spoiled: Spoiled, prefix: string, disk: { spoil: () => voi
   expect(all.filter(isWritten).map(({ id }) => id).filter((id) => !ids.includes(id))).toEqual([]);
   const events = await settled(service);
   expect(withoutIntent(events, ids)).toEqual([]);
+  expect(saidToHaveFailed(events, ids)).toEqual([]);
   const { open, gaps, unended } = findingsOf(events);
   expect({ open, gaps, unended }).toEqual({ open: [], gaps: [], unended: [] });
   expect(events.filter(({ header }) => header['code'] === 'log.write-failed').map(({ header }) => header['outcome'])).toContain('failure');

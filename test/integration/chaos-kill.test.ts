@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configure, permitAll, startAppliance, type Appliance, type Part } from '../support/appliance.ts';
-import { allEvents, findingsOf, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
+import { allEvents, findingsOf, saidToHaveFailed, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
 import { query, RawClient, rows } from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 import { startWriters, writersTable, type Writers } from '../support/writers.ts';
@@ -91,6 +91,10 @@ describe(`kill -9 under ${String(connections)} writing connections, ${String(kil
   it('leaves no row at the target without an intent in the log', () => {
     expect(ids.length).toBeGreaterThan(kills * connections);
     expect(withoutIntent(events, ids)).toEqual([]);
+  });
+
+  it('says of no row that is there that its operation failed', () => {
+    expect(saidToHaveFailed(events, ids)).toEqual([]);
   });
 
   it('loses nothing that a client was told is done', () => {

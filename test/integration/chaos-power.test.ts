@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configure, permitAll, startAppliance, type Appliance } from '../support/appliance.ts';
-import { allEvents, findingsOf, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
+import { allEvents, findingsOf, saidToHaveFailed, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
 import { FaultyDisk } from '../support/faulty-disk.ts';
 import { query, RawClient, rows } from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
@@ -107,6 +107,7 @@ describe('power loss under writing connections', () => {
         const { open, gaps, unended } = findingsOf(events);
         expect(ids.length).toBeGreaterThan(connections);
         expect(withoutIntent(events, ids)).toEqual([]);
+        expect(saidToHaveFailed(events, ids)).toEqual([]);
         expect(acknowledged.filter((id) => !ids.includes(id))).toEqual([]);
         expect({ open, gaps, unended }).toEqual({ open: [], gaps: [], unended: [] });
         expect(lost.files).toBeGreaterThan(10);

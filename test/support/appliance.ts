@@ -178,7 +178,10 @@ class RunningAppliance implements Appliance {
     if (child === null) return;
     const ended = new Promise<void>((resolve) => {
       if (child.exitCode !== null || child.signalCode !== null) resolve();
-      else child.once('exit', () => { resolve(); });
+      else
+        child.once('exit', () => {
+          resolve();
+        });
     });
     child.kill(signal);
     await ended;
@@ -213,10 +216,36 @@ export interface Target {
 }
 
 /** A service account in `groups` with a token, a resource on `target`, and policies: the usual beginning. Gives the token. */
-export async function configure(appliance: Appliance, given: { principal: string; groups?: readonly string[]; resource: string; target: Target; policies?: string }): Promise<string> {
+export async function configure(
+  appliance: Appliance,
+  given: { principal: string; groups?: readonly string[]; resource: string; target: Target; policies?: string },
+): Promise<string> {
   const { principal, groups = ['everybody'], resource, target } = given;
-  await appliance.json(['service-account', 'create', principal, '--owner', 'Test owner', '--purpose', 'Tests of the service', ...groups.flatMap((group) => ['--group', group])]);
-  const added = ['resource', 'add', resource, '--host', target.host, '--port', String(target.port), '--database', target.database, '--account', target.user, '--tls', 'disable'];
+  await appliance.json([
+    'service-account',
+    'create',
+    principal,
+    '--owner',
+    'Test owner',
+    '--purpose',
+    'Tests of the service',
+    ...groups.flatMap((group) => ['--group', group]),
+  ]);
+  const added = [
+    'resource',
+    'add',
+    resource,
+    '--host',
+    target.host,
+    '--port',
+    String(target.port),
+    '--database',
+    target.database,
+    '--account',
+    target.user,
+    '--tls',
+    'disable',
+  ];
   await appliance.json(added, `${target.password}\n`);
   if (given.policies !== undefined) await putPolicies(appliance, given.policies);
   return tokenFor(appliance, principal);

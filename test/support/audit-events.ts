@@ -16,14 +16,15 @@ const pageSize = 1_000;
 export async function allEvents(appliance: Appliance): Promise<AuditEvent[]> {
   const events: AuditEvent[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const page: { items: AuditEvent[]; next: string | null } = await get(appliance, `/v1/audit/events?limit=${String(pageSize)}${cursor === '' ? '' : `&cursor=${cursor}`}`);
+    const page: { items: AuditEvent[]; next: string | null } = await askControl(appliance, `/v1/audit/events?limit=${String(pageSize)}${cursor === '' ? '' : `&cursor=${cursor}`}`);
     events.push(...page.items);
     cursor = page.next;
   }
   return events.reverse();
 }
 
-function get<T>(appliance: Appliance, path: string): Promise<T> {
+/** GET of the control API, as the administrator. `T` is what the API promises for the path. */
+export function askControl<T>(appliance: Appliance, path: string): Promise<T> {
   const headers = { authorization: `Bearer ${readFileSync(join(appliance.dir, 'admin.token'), 'utf8').trim()}` };
   return new Promise((resolve, reject) => {
     const asked = request(new URL(path, appliance.controlUrl), { ca: readFileSync(appliance.caFile), headers }, (response) => {
@@ -76,8 +77,21 @@ export function findingsOf(events: readonly AuditEvent[]): LogFindings {
   return { intents: intended.size, open: [...intended].filter((id) => !settled.has(id)), gaps, unended: [...live], outcomes };
 }
 
-/** Those of `ids` that no intent names. */
+/** Those of `ids` (words joined by dashes) that no intent names. */
 export function withoutIntent(events: readonly AuditEvent[], ids: readonly string[]): string[] {
-  const text = events.filter(({ header }) => header['code'] === 'operation.intended').map(({ body }) => body ?? '').join('\n');
-  return ids.filter((id) => !text.includes(id));
+  const named = operationsOf(events);
+  return ids.filter((id) => !named.has(id));
+}
+
+/** Those of `ids` whose operation the log says has failed: wrong for a row that is there. */
+export function saidToHaveFailed(events: readonly AuditEvent[], ids: readonly string[]): string[] {
+  const failed = new Set(events.filter(({ header }) => header['code'] === 'operation.settled' && header['outcome'] === 'failure').map(({ header }) => String(header['operation'])));
+  const named = operationsOf(events);
+  return ids.filter((id) => failed.has(named.get(id) ?? ''));
+}
+
+/** Every id that stands in an intent, with its operation. */
+function operationsOf(events: readonly AuditEvent[]): Map<string, string> {
+  const intents = events.filter(({ header }) => header['code'] === 'operation.intended');
+  return new Map(intents.flatMap(({ header, body }) => (body ?? '').match(/[a-z]+(?:-[a-z]+)+/g)?.map((id) => [id, String(header['operation'])] as const) ?? []));
 }

@@ -20,7 +20,10 @@ export class MemoryAudit implements AuditPort {
     if (this.lost) throw fail('ERR_AUDIT_UNAVAILABLE');
     this.events.push(JSON.parse(header) as Record<string, unknown>);
     this.bodies.push(body?.text);
-    if (this.automatic) queueMicrotask(() => { this.sync(); });
+    if (this.automatic)
+      queueMicrotask(() => {
+        this.sync();
+      });
     return this.events.length;
   }
 

@@ -69,15 +69,19 @@ export function addAuditCommands(program: Command, cli: Cli): void {
       const { verifyLog } = await import('../../audit/verify.ts');
       const saved = await Promise.all(options.checkpoint.map(readNamed));
       const result = await verifyLog({ directory: options.dir ?? join(dataDir, 'audit'), verifierKey: await keyOf(options.key, dataDir), saved });
-      if (options.key === undefined) cli.io.err('The key was taken from the data directory: whoever could change the log could change it too. Keep it elsewhere and give it with --key.\n');
+      if (options.key === undefined)
+        cli.io.err('The key was taken from the data directory: whoever could change the log could change it too. Keep it elsewhere and give it with --key.\n');
       print(result, () => verdictText(result, saved.length));
       if (!result.ok) cli.exitCode(1);
     });
-  group.command('checkpoint').description('the newest signed checkpoint; keep it outside of this machine').action(async (_options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const answer = await (await client()).call('auditCheckpoint', {});
-    print(answer, () => answer.checkpoint);
-  });
+  group
+    .command('checkpoint')
+    .description('the newest signed checkpoint; keep it outside of this machine')
+    .action(async (_options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const answer = await (await client()).call('auditCheckpoint', {});
+      print(answer, () => answer.checkpoint);
+    });
 }
 
 async function keyOf(given: string | undefined, dataDir: string): Promise<string> {
@@ -93,7 +97,10 @@ function verdictText(result: VerifyResult, saved: number): string {
   }
   const { origin, size, root, sessions, journal } = result;
   return fields({
-    verified: `${String(size)} events of ${origin}`, root, sessions, 'saved checkpoints': saved,
+    verified: `${String(size)} events of ${origin}`,
+    root,
+    sessions,
+    'saved checkpoints': saved,
     'not yet under a checkpoint': `${String(journal.entries)} events, ${String(journal.tornBytes)} bytes of an unfinished commit`,
   });
 }
@@ -110,7 +117,9 @@ function actorName(header: AuditEventView['header']): string {
 }
 
 function rowOf({ index, header, body }: AuditEventView): string[] {
-  const what = [member(header, 'affected'), member(header, 'reason'), member(header, 'error'), (body ?? '').slice(0, 200)].filter((part) => part !== '').join('  ');
+  const what = [member(header, 'affected'), member(header, 'reason'), member(header, 'error'), (body ?? '').slice(0, 200)]
+    .filter((part) => part !== '')
+    .join('  ');
   return [String(index), member(header, 'at'), member(header, 'code'), member(header, 'outcome'), actorName(header), what];
 }
 

@@ -11,36 +11,62 @@ import { asked, type Cli } from '../session.ts';
 
 export function addPolicyCommands(program: Command, cli: Cli): void {
   const group = program.command('policy').description('who may do what');
-  group.command('get [dir]').description('the policies in force; with DIR, written there').action(async (dir: string | undefined, _options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const set = await (await client()).call('getPolicies', {});
-    if (dir !== undefined) await write(dir, set.files);
-    print(set, () => (dir === undefined ? set.files.map(({ name, text }) => `// ${name}\n${text.trimEnd()}\n`).join('\n') : `Wrote ${String(set.files.length)} files of version ${set.version}.\n`));
-  });
-  group.command('put <dir>').description('replaces all policies by the *.cedar files of DIR').option('--replaces <version>', 'refuse when another version is in force').action(async (dir: string, { replaces }: { replaces?: string }, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const files = await read(dir, '.cedar');
-    const { version } = await (await client()).call('putPolicies', { files, ...(replaces !== undefined && { replaces }) });
-    print({ version }, () => `Version ${version} is in force.\n`);
-  });
-  group.command('check <dir>').description('validates the *.cedar files of DIR without a service').action(async (dir: string, _options, command: Command) => {
-    const { print } = asked(command, cli);
-    // Cedar is a large module: loaded by the commands that need it
-    const { compilePolicies } = await import('../../policy/compile.ts');
-    const compilation = compilePolicies(await read(dir, '.cedar'));
-    const faults = compilation.ok ? [] : compilation.faults;
-    const summary = compilation.ok ? `${String(compilation.compiled.policies.length)} policies are valid.\n` : '';
-    print({ valid: compilation.ok, faults }, () => faultLines(faults) + summary);
-    if (!compilation.ok) cli.exitCode(1);
-  });
-  group.command('test <dir>').description('runs the *.test.json files of DIR against its *.cedar files, without a service').action(async (dir: string, _options, command: Command) => {
-    const { print } = asked(command, cli);
-    const { parsePolicyTests, runPolicyTests } = await import('../../policy/policy-test.ts');
-    const run = runPolicyTests(await read(dir, '.cedar'), (await read(dir, '.test.json')).flatMap(parsePolicyTests));
-    const passed = run.ok && run.results.every((result) => result.passed);
-    print(run, () => (run.ok ? `${run.results.map(resultLine).join('')}${run.unused.length === 0 ? '' : `Decided in no test: ${run.unused.join(', ')}\n`}` : faultLines(run.faults)));
-    if (!passed) cli.exitCode(1);
-  });
+  group
+    .command('get [dir]')
+    .description('the policies in force; with DIR, written there')
+    .action(async (dir: string | undefined, _options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const set = await (await client()).call('getPolicies', {});
+      if (dir !== undefined) await write(dir, set.files);
+      print(set, () =>
+        dir === undefined
+          ? set.files.map(({ name, text }) => `// ${name}\n${text.trimEnd()}\n`).join('\n')
+          : `Wrote ${String(set.files.length)} files of version ${set.version}.\n`,
+      );
+    });
+  group
+    .command('put <dir>')
+    .description('replaces all policies by the *.cedar files of DIR')
+    .option('--replaces <version>', 'refuse when another version is in force')
+    .action(async (dir: string, { replaces }: { replaces?: string }, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const files = await read(dir, '.cedar');
+      const { version } = await (await client()).call('putPolicies', { files, ...(replaces !== undefined && { replaces }) });
+      print({ version }, () => `Version ${version} is in force.\n`);
+    });
+  addChecks(group, cli);
+}
+
+/** Without a service, but for `explain`. */
+function addChecks(group: Command, cli: Cli): void {
+  group
+    .command('check <dir>')
+    .description('validates the *.cedar files of DIR without a service')
+    .action(async (dir: string, _options, command: Command) => {
+      const { print } = asked(command, cli);
+      // Cedar is a large module: loaded by the commands that need it
+      const { compilePolicies } = await import('../../policy/compile.ts');
+      const compilation = compilePolicies(await read(dir, '.cedar'));
+      const faults = compilation.ok ? [] : compilation.faults;
+      const summary = compilation.ok ? `${String(compilation.compiled.policies.length)} policies are valid.\n` : '';
+      print({ valid: compilation.ok, faults }, () => faultLines(faults) + summary);
+      if (!compilation.ok) cli.exitCode(1);
+    });
+  group
+    .command('test <dir>')
+    .description('runs the *.test.json files of DIR against its *.cedar files, without a service')
+    .action(async (dir: string, _options, command: Command) => {
+      const { print } = asked(command, cli);
+      const { parsePolicyTests, runPolicyTests } = await import('../../policy/policy-test.ts');
+      const run = runPolicyTests(await read(dir, '.cedar'), (await read(dir, '.test.json')).flatMap(parsePolicyTests));
+      const passed = run.ok && run.results.every((result) => result.passed);
+      print(run, () =>
+        run.ok
+          ? `${run.results.map(resultLine).join('')}${run.unused.length === 0 ? '' : `Decided in no test: ${run.unused.join(', ')}\n`}`
+          : faultLines(run.faults),
+      );
+      if (!passed) cli.exitCode(1);
+    });
   group
     .command('explain')
     .description('what the policies in force say about connecting, or about a command')
@@ -104,7 +130,13 @@ function resultLine({ name, passed, decision, policies, message }: PolicyTestRes
 
 function explanationText(answer: Output<'explainPolicy'>): string {
   const acts = answer.acts.map((act) => {
-    const policies = act.policies.map(({ name, effect, file, line, text }) => `    ${effect} ${visible(name)} (${visible(file)}:${String(line)})\n${text.split('\n').map((row) => `      ${visible(row)}\n`).join('')}`);
+    const policies = act.policies.map(
+      ({ name, effect, file, line, text }) =>
+        `    ${effect} ${visible(name)} (${visible(file)}:${String(line)})\n${text
+          .split('\n')
+          .map((row) => `      ${visible(row)}\n`)
+          .join('')}`,
+    );
     const none = act.policies.length === 0 ? '    no policy permits it\n' : '';
     return `  ${act.permitted ? 'permitted' : 'refused'}  ${visible(`${act.action} ${act.object}`)}\n${policies.join('')}${none}`;
   });

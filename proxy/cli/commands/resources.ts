@@ -23,26 +23,64 @@ interface ResourceOptions {
 
 export function addResourceCommands(program: Command, cli: Cli): void {
   const group = program.command('resource').description('what can be reached');
-  group.command('list').description('all resources').action(async (_options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const api = await client();
-    const items = await every((cursor) => api.call('listResources', { limit: 1_000, cursor }));
-    print(items, () => table(['NAME', 'PROTOCOL', 'TARGET', 'DATABASE', 'ACCOUNT', 'OWN PORT'], items.map(rowOf)));
-  });
-  group.command('show <name>').description('one resource').action(async (name: string, _options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const resource = await (await client()).call('showResource', { name });
-    print(resource, () => textOf(resource));
-  });
+  group
+    .command('list')
+    .description('all resources')
+    .action(async (_options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const api = await client();
+      const items = await every((cursor) => api.call('listResources', { limit: 1_000, cursor }));
+      print(items, () => table(['NAME', 'PROTOCOL', 'TARGET', 'DATABASE', 'ACCOUNT', 'OWN PORT'], items.map(rowOf)));
+    });
+  group
+    .command('show <name>')
+    .description('one resource')
+    .action(async (name: string, _options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const resource = await (await client()).call('showResource', { name });
+      print(resource, () => textOf(resource));
+    });
+  addChanges(group, cli);
+  group
+    .command('remove <name>')
+    .description('removes it and its credential')
+    .action(async (name: string, _options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const done = await (await client()).call('deleteResource', { name });
+      print(done, () => `Removed ${name}.\n`);
+    });
+  group
+    .command('test <name>')
+    .description('logs in at the target with the vaulted credential')
+    .action(async (name: string, _options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const result = await (await client()).call('testResource', { name });
+      print(result, () => `${result.reached ? 'reached' : 'not reached'}: ${result.detail} (${String(result.durationMs)} ms)\n`);
+      if (!result.reached) cli.exitCode(1);
+    });
+}
+
+function addChanges(group: Command, cli: Cli): void {
   settings(group.command('add <name>').description('adds one; the credential is read from standard input'))
     .option('--password-file <file>', 'read the credential from here')
     .action(async (name: string, options: ResourceOptions, command: Command) => {
       const { client, print } = asked(command, cli);
       const { host, port: targetPort = 5_432, database, account } = options;
-      if (host === undefined || database === undefined || account === undefined) throw fail('ERR_INVALID_INPUT', { message: 'A resource needs --host, --database and --account.', hint: 'See `postern resource add --help`.' });
+      if (host === undefined || database === undefined || account === undefined)
+        throw fail('ERR_INVALID_INPUT', { message: 'A resource needs --host, --database and --account.', hint: 'See `postern resource add --help`.' });
       const tls = (await tlsOf(options)) ?? { mode: 'verify-full' as const };
       const password = await readPassword(options.passwordFile, cli.io, `Password of ${account} at ${host}`);
-      const resource = await (await client()).call('createResource', { name, protocol: 'postgres', host, port: targetPort, database, account, tls, password, ...optional(options) });
+      const resource = await (await client()).call('createResource', {
+        name,
+        protocol: 'postgres',
+        host,
+        port: targetPort,
+        database,
+        account,
+        tls,
+        password,
+        ...optional(options),
+      });
       print(resource, () => textOf(resource));
     });
   settings(group.command('update <name>').description('changes one; with --password-file - also its credential, from standard input'))
@@ -62,17 +100,6 @@ export function addResourceCommands(program: Command, cli: Cli): void {
       const resource = changed ? await api.call('updateResource', { name, ...patch }) : await api.call('showResource', { name });
       print(resource, () => textOf(resource));
     });
-  group.command('remove <name>').description('removes it and its credential').action(async (name: string, _options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const done = await (await client()).call('deleteResource', { name });
-    print(done, () => `Removed ${name}.\n`);
-  });
-  group.command('test <name>').description('logs in at the target with the vaulted credential').action(async (name: string, _options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const result = await (await client()).call('testResource', { name });
-    print(result, () => `${result.reached ? 'reached' : 'not reached'}: ${result.detail} (${String(result.durationMs)} ms)\n`);
-    if (!result.reached) cli.exitCode(1);
-  });
 }
 
 export function addMaskingCommands(program: Command, cli: Cli): void {
@@ -85,27 +112,40 @@ export function addMaskingCommands(program: Command, cli: Cli): void {
     const after = await api.call('putMaskingRules', { rules: change(rules) });
     print(after.rules, () => ruleTable(after.rules));
   };
-  group.command('list').description('all tagged columns').action(async (_options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const { rules } = await (await client()).call('getMaskingRules', {});
-    print(rules, () => ruleTable(rules));
-  });
-  group.command('set <file>').description('replaces all by those of a JSON file, as `masking list --json` gives them').action(async (file: string, _options, command: Command) => {
-    const parsed = MaskingRules.safeParse(JSON.parse(await readNamed(file)));
-    if (!parsed.success) throw fail('ERR_INVALID_INPUT', { faults: parsed.error.issues.map(({ path, message }) => ({ path: `${file}: ${path.join('.')}`, message })) });
-    await put(command, () => parsed.data);
-  });
-  const add = group.command(`add ${tagged}`).description('tags a column').requiredOption('--tag <tag>', 'pan (first 6 + last 4), sad (never shown) or other (hidden)');
+  group
+    .command('list')
+    .description('all tagged columns')
+    .action(async (_options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const { rules } = await (await client()).call('getMaskingRules', {});
+      print(rules, () => ruleTable(rules));
+    });
+  group
+    .command('set <file>')
+    .description('replaces all by those of a JSON file, as `masking list --json` gives them')
+    .action(async (file: string, _options, command: Command) => {
+      const parsed = MaskingRules.safeParse(JSON.parse(await readNamed(file)));
+      if (!parsed.success)
+        throw fail('ERR_INVALID_INPUT', { faults: parsed.error.issues.map(({ path, message }) => ({ path: `${file}: ${path.join('.')}`, message })) });
+      await put(command, () => parsed.data);
+    });
+  const add = group
+    .command(`add ${tagged}`)
+    .description('tags a column')
+    .requiredOption('--tag <tag>', 'pan (first 6 + last 4), sad (never shown) or other (hidden)');
   add.action(async (resource: string, path: string, { tag }: { tag: MaskingRule['tag'] }, command: Command) => {
     await put(command, (rules) => [...rules.filter((rule) => !isAt(rule, resource, path)), { resource, ...columnOf(path), tag }]);
   });
-  group.command(`remove ${tagged}`).description('takes the tag from a column').action(async (resource: string, path: string, _options, command: Command) => {
-    await put(command, (rules) => {
-      const rest = rules.filter((rule) => !isAt(rule, resource, path));
-      if (rest.length === rules.length) throw fail('ERR_NOT_FOUND', { message: `${path} of ${resource} has no tag.` });
-      return rest;
+  group
+    .command(`remove ${tagged}`)
+    .description('takes the tag from a column')
+    .action(async (resource: string, path: string, _options, command: Command) => {
+      await put(command, (rules) => {
+        const rest = rules.filter((rule) => !isAt(rule, resource, path));
+        if (rest.length === rules.length) throw fail('ERR_NOT_FOUND', { message: `${path} of ${resource} has no tag.` });
+        return rest;
+      });
     });
-  });
 }
 
 function settings(command: Command): Command {
@@ -124,7 +164,8 @@ function settings(command: Command): Command {
 
 async function tlsOf({ tls, tlsCa, tlsServerName }: ResourceOptions): Promise<ResourceView['tls'] | undefined> {
   if (tls === 'disable') return { mode: 'disable' };
-  if (tls !== undefined && tls !== 'verify-full') throw fail('ERR_INVALID_INPUT', { message: '--tls is disable or verify-full.', hint: 'There is no mode that encrypts without checking the certificate.' });
+  if (tls !== undefined && tls !== 'verify-full')
+    throw fail('ERR_INVALID_INPUT', { message: '--tls is disable or verify-full.', hint: 'There is no mode that encrypts without checking the certificate.' });
   if (tls === undefined && tlsCa === undefined && tlsServerName === undefined) return undefined;
   return { mode: 'verify-full', ...(tlsCa !== undefined && { ca: await readNamed(tlsCa) }), ...(tlsServerName !== undefined && { serverName: tlsServerName }) };
 }
@@ -144,14 +185,26 @@ function rowOf({ name, protocol, host, port: targetPort, database, account, list
 function textOf(resource: ResourceView): string {
   const { name, protocol, host, port: targetPort, database, account, listenPort, tls, recording, id, createdAt } = resource;
   return fields({
-    name, protocol, target: `${host}:${String(targetPort)}`, database, account, tls: tls.mode, 'own port': listenPort,
-    'recorded bytes per operation': recording.maxBytesPerOperation, created: createdAt, id,
+    name,
+    protocol,
+    target: `${host}:${String(targetPort)}`,
+    database,
+    account,
+    tls: tls.mode,
+    'own port': listenPort,
+    'recorded bytes per operation': recording.maxBytesPerOperation,
+    created: createdAt,
+    id,
   });
 }
 
 function columnOf(path: string): { schema: string; table: string; column: string } {
   const [schema, name, column, more] = path.split('.');
-  if (!schema || !name || !column || more !== undefined) throw fail('ERR_INVALID_INPUT', { message: `${path} is not schema.table.column.`, hint: 'Names that contain a dot go through `postern masking set FILE`.' });
+  if (!schema || !name || !column || more !== undefined)
+    throw fail('ERR_INVALID_INPUT', {
+      message: `${path} is not schema.table.column.`,
+      hint: 'Names that contain a dot go through `postern masking set FILE`.',
+    });
   return { schema, table: name, column };
 }
 
@@ -160,5 +213,8 @@ function isAt(rule: MaskingRule, resource: string, path: string): boolean {
 }
 
 function ruleTable(rules: readonly MaskingRule[]): string {
-  return table(['RESOURCE', 'COLUMN', 'TAG'], rules.map((rule) => [rule.resource, `${rule.schema}.${rule.table}.${rule.column}`, rule.tag]));
+  return table(
+    ['RESOURCE', 'COLUMN', 'TAG'],
+    rules.map((rule) => [rule.resource, `${rule.schema}.${rule.table}.${rule.column}`, rule.tag]),
+  );
 }

@@ -32,7 +32,9 @@ export function addRunCommands(program: Command, cli: Cli): void {
       out(`Postern is up.\n  control API  ${service.controlUrl}  (CA: ${service.layout.tls}/ca.crt)\n`);
       for (const [name, port] of Object.entries(service.ports)) out(`  ${name.padEnd(11)}  127.0.0.1:${String(port)}\n`);
       if (service.adminToken && adminTokenFile === undefined) {
-        out(`\nFirst start: this is the token of the administrator, shown this once. Keep it in a password manager.\n\n  ${service.adminToken.reveal()}\n\nUse it with --token-file FILE, or POSTERN_TOKEN.\n`);
+        out(
+          `\nFirst start: this is the token of the administrator, shown this once. Keep it in a password manager.\n\n  ${service.adminToken.reveal()}\n\nUse it with --token-file FILE, or POSTERN_TOKEN.\n`,
+        );
       }
       await stopSignal();
       out('Stopping.\n');
@@ -47,7 +49,17 @@ export function addRunCommands(program: Command, cli: Cli): void {
     .action(async (options: DemoOptions, command: Command) => {
       const { dataDir, json } = asked(command, cli);
       const { runDemo } = await import('../../demo/index.ts');
-      cli.exitCode(await runDemo({ dataDir, json, reset: options.reset === true, install: options.install, version: await version(), io: cli.io, ...(options.portBase !== undefined && { portBase: options.portBase }) }));
+      cli.exitCode(
+        await runDemo({
+          dataDir,
+          json,
+          reset: options.reset === true,
+          install: options.install,
+          version: await version(),
+          io: cli.io,
+          ...(options.portBase !== undefined && { portBase: options.portBase }),
+        }),
+      );
     });
 }
 

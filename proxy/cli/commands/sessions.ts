@@ -22,23 +22,33 @@ export function addSessionCommands(program: Command, cli: Cli): void {
       const { items } = await (await client()).call('listSessions', { ...(live === true && { state: 'live' as const }), principal, resource, limit });
       print(items, () => table(['SESSION', 'STATE', 'PRINCIPAL', 'RESOURCE', 'STARTED', 'OPERATIONS', 'FROM'], items.map(rowOf)));
     });
-  group.command('show <id>').description('one session').action(async (id: string, _options, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const session = await (await client()).call('showSession', { id });
-    print(session, () => fields({ ...session }));
-  });
-  group.command('replay <id>').description('its recording: commands, masked results, outcomes; `last` is the newest session').action(async (id: string, _options, command: Command) => {
-    const { client, json } = asked(command, cli);
-    const api = await client();
-    const entries = api.stream('readRecording', { id: id === 'last' ? await newest(api) : id });
-    if (json) for await (const entry of entries) cli.io.out(`${JSON.stringify(entry)}\n`);
-    else for await (const text of replayText(entries)) cli.io.out(text);
-  });
-  group.command('kill <id>').description('ends a live session, also at the target').requiredOption('--reason <text>', 'why; it is recorded').action(async (id: string, { reason }: { reason: string }, command: Command) => {
-    const { client, print } = asked(command, cli);
-    const done = await (await client()).call('killSession', { id, reason });
-    print(done, () => `Ended ${id}.\n`);
-  });
+  group
+    .command('show <id>')
+    .description('one session')
+    .action(async (id: string, _options, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const session = await (await client()).call('showSession', { id });
+      print(session, () => fields({ ...session }));
+    });
+  group
+    .command('replay <id>')
+    .description('its recording: commands, masked results, outcomes; `last` is the newest session')
+    .action(async (id: string, _options, command: Command) => {
+      const { client, json } = asked(command, cli);
+      const api = await client();
+      const entries = api.stream('readRecording', { id: id === 'last' ? await newest(api) : id });
+      if (json) for await (const entry of entries) cli.io.out(`${JSON.stringify(entry)}\n`);
+      else for await (const text of replayText(entries)) cli.io.out(text);
+    });
+  group
+    .command('kill <id>')
+    .description('ends a live session, also at the target')
+    .requiredOption('--reason <text>', 'why; it is recorded')
+    .action(async (id: string, { reason }: { reason: string }, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const done = await (await client()).call('killSession', { id, reason });
+      print(done, () => `Ended ${id}.\n`);
+    });
 }
 
 async function newest(api: Client): Promise<string> {

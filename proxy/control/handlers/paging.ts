@@ -1,7 +1,11 @@
 import { fail } from '../../contract/errors.ts';
 
 /** One page of a list that is sorted by a unique key; the cursor is the key of the last item. */
-export function pageOf<T>(items: readonly T[], keyOf: (item: T) => string, page: { limit: number; cursor?: string | undefined }): { items: T[]; next: string | null } {
+export function pageOf<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  page: { limit: number; cursor?: string | undefined },
+): { items: T[]; next: string | null } {
   const { cursor } = page;
   const sorted = [...items].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   const rest = cursor === undefined ? sorted : sorted.filter((item) => keyOf(item) > cursor);

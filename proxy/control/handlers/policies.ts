@@ -64,7 +64,13 @@ function answerHandlers({ state, clock }: Ports): Pick<Handlers, 'checkPolicies'
         origin: '127.0.0.1',
       };
       const { permitted, message, hint, acts } = explain(compiled(snapshot.policies.files), request, { facts, now: clock.now() });
-      const shown = acts.map((act) => ({ action: act.action, object: act.object, permitted: act.permitted, message: act.message, policies: act.policies.map((policy) => ({ ...policy })) }));
+      const shown = acts.map((act) => ({
+        action: act.action,
+        object: act.object,
+        permitted: act.permitted,
+        message: act.message,
+        policies: act.policies.map((policy) => ({ ...policy })),
+      }));
       return { permitted, policyVersion: snapshot.policies.version, message, hint, acts: shown };
     },
     testPolicies: ({ tests, files }) => {
@@ -90,7 +96,15 @@ const connecting: Facts = {
 function principalOf(snapshot: Snapshot, name: string, now: number): Caller {
   const account = needAccount(snapshot, name);
   return {
-    issuer: 'postern', subject: account.id, name, kind: 'service-account', groups: account.groups, credential: 'none', method: 'scram-sha-256', resources: [], networks: [],
+    issuer: 'postern',
+    subject: account.id,
+    name,
+    kind: 'service-account',
+    groups: account.groups,
+    credential: 'none',
+    method: 'scram-sha-256',
+    resources: [],
+    networks: [],
     expiresAt: now,
   };
 }

@@ -8,7 +8,15 @@ import type { Handlers } from '../context.ts';
 import type { ControlPorts } from '../ports.ts';
 import { merged, pageOf } from './paging.ts';
 
-type Names = 'listResources' | 'showResource' | 'createResource' | 'updateResource' | 'setResourceCredential' | 'deleteResource' | 'testResource' | 'classifyStatement';
+type Names =
+  | 'listResources'
+  | 'showResource'
+  | 'createResource'
+  | 'updateResource'
+  | 'setResourceCredential'
+  | 'deleteResource'
+  | 'testResource'
+  | 'classifyStatement';
 type Ports = Pick<ControlPorts, 'state' | 'clock' | 'secrets' | 'targets'>;
 
 const credentialPurpose = 'target-credential';

@@ -19,7 +19,14 @@ export function serviceAccountHandlers({ state, clock }: Pick<ControlPorts, 'sta
       exclusive(async (commit) => {
         if (state.snapshot().serviceAccounts.some((account) => account.name === name)) throw fail('ERR_CONFLICT');
         const account: ServiceAccount = {
-          id: newId('svc'), name, owner, purpose, groups, disabled: false, createdAt: new Date(clock.now()).toISOString(), scramSalt: newScramSalt(),
+          id: newId('svc'),
+          name,
+          owner,
+          purpose,
+          groups,
+          disabled: false,
+          createdAt: new Date(clock.now()).toISOString(),
+          scramSalt: newScramSalt(),
         };
         await commit('service-account.created', { affected: `service-account:${name}`, value: account });
         return viewOf(account);
@@ -28,7 +35,10 @@ export function serviceAccountHandlers({ state, clock }: Pick<ControlPorts, 'sta
       exclusive(async (commit) => {
         const snapshot = state.snapshot();
         const account = merged(needAccount(snapshot, name), patch);
-        assertAdministratorRemains({ accounts: snapshot.serviceAccounts.map((other) => (other.id === account.id ? account : other)), tokens: snapshot.tokens }, clock);
+        assertAdministratorRemains(
+          { accounts: snapshot.serviceAccounts.map((other) => (other.id === account.id ? account : other)), tokens: snapshot.tokens },
+          clock,
+        );
         await commit('service-account.updated', { affected: `service-account:${name}`, value: account });
         return viewOf(account);
       }),
@@ -38,7 +48,8 @@ export function serviceAccountHandlers({ state, clock }: Pick<ControlPorts, 'sta
         const account = needAccount(state.snapshot(), name);
         assertAdministratorRemains({ accounts: serviceAccounts.filter((other) => other.id !== account.id), tokens }, clock);
         const live = tokens.filter((token) => token.serviceAccount === account.id && token.revokedAt === null);
-        for (const token of live) await commit('token.revoked', { affected: `token:${token.id}`, value: { ...token, revokedAt: new Date(clock.now()).toISOString() } });
+        for (const token of live)
+          await commit('token.revoked', { affected: `token:${token.id}`, value: { ...token, revokedAt: new Date(clock.now()).toISOString() } });
         await commit('service-account.deleted', { affected: `service-account:${name}`, value: account });
         return { done: true };
       }),
@@ -60,7 +71,10 @@ export function assertAdministratorRemains({ accounts, tokens }: { accounts: rea
 
 export function hasAdministrator(accounts: readonly ServiceAccount[], tokens: readonly Token[], clock: Clock): boolean {
   const enabled = new Set(accounts.filter((account) => !account.disabled).map(({ id }) => id));
-  return tokens.some((token) => token.roles.includes('administrator') && token.revokedAt === null && Date.parse(token.expiresAt) > clock.now() && enabled.has(token.serviceAccount));
+  return tokens.some(
+    (token) =>
+      token.roles.includes('administrator') && token.revokedAt === null && Date.parse(token.expiresAt) > clock.now() && enabled.has(token.serviceAccount),
+  );
 }
 
 function viewOf({ scramSalt: _, ...view }: ServiceAccount): ServiceAccountView {

@@ -1,7 +1,10 @@
 import type { Handlers } from '../context.ts';
 import type { ControlPorts } from '../ports.ts';
 
-export function serviceHandlers({ health, secrets }: Pick<ControlPorts, 'health' | 'secrets'>): Pick<Handlers, 'health' | 'status' | 'doctor' | 'selfScan' | 'rotateVault'> {
+export function serviceHandlers({
+  health,
+  secrets,
+}: Pick<ControlPorts, 'health' | 'secrets'>): Pick<Handlers, 'health' | 'status' | 'doctor' | 'selfScan' | 'rotateVault'> {
   return {
     health: async () => ({ state: (await health.status()).state }),
     status: () => health.status(),

@@ -13,7 +13,13 @@ export function sessionHandlers(ports: Ports): Pick<Handlers, Names> {
   const { sessions, audit, recordings } = ports;
   return {
     listSessions: async ({ state, principal, resource, limit, cursor }) => {
-      const live = state === 'ended' ? [] : sessions.list().filter((session) => matches(session, principal, resource)).map(liveView);
+      const live =
+        state === 'ended'
+          ? []
+          : sessions
+              .list()
+              .filter((session) => matches(session, principal, resource))
+              .map(liveView);
       // the live ones come first, on the first page
       const first = cursor === undefined ? live.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1)) : [];
       if (state === 'live') return { items: first.slice(0, limit), next: null };
@@ -45,7 +51,10 @@ async function show(id: string, { sessions, audit }: Pick<Ports, 'sessions' | 'a
   const events = await audit.search({ codes: bounds, session: id }, { limit: 2, before: null });
   const started = events.find(({ header }) => header['code'] === 'session.started');
   if (!started) throw fail('ERR_NOT_FOUND', { message: `There is no session ${id}.` });
-  return endedView(started, events.find(({ header }) => header['code'] === 'session.ended'));
+  return endedView(
+    started,
+    events.find(({ header }) => header['code'] === 'session.ended'),
+  );
 }
 
 const bounds: readonly EventCode[] = ['session.started', 'session.ended'];

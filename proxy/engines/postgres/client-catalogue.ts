@@ -134,7 +134,11 @@ export class TargetCatalogues {
 }
 
 /** A connection of its own, closed afterwards: the session's state is never touched. */
-export async function brieflyConnected<T>(options: Omit<TargetOptions, 'credential' | 'parameters'>, credential: Credential, use: (target: Target) => Promise<T>): Promise<T> {
+export async function brieflyConnected<T>(
+  options: Omit<TargetOptions, 'credential' | 'parameters'>,
+  credential: Credential,
+  use: (target: Target) => Promise<T>,
+): Promise<T> {
   const parameters = new Map([
     ['client_encoding', 'UTF8'],
     ['application_name', 'postern:catalogue'],

@@ -73,7 +73,10 @@ describe('a hostile target', () => {
 
   it('keeps its words to the operator', async () => {
     const port = await hostile(report({ severity: 'FATAL', sqlstate: '28P01', message: 'password "hidden" is wrong' }));
-    await expect(connect(port)).rejects.toMatchObject({ message: 'The target could not be reached or refused the credential.', detail: 'the target refused: 28P01 password "hidden" is wrong' });
+    await expect(connect(port)).rejects.toMatchObject({
+      message: 'The target could not be reached or refused the credential.',
+      detail: 'the target refused: 28P01 password "hidden" is wrong',
+    });
   });
 
   it('may say that the database does not exist', async () => {
@@ -100,7 +103,13 @@ describe('a hostile target', () => {
 describe('a catalogue query', () => {
   it('fails with the target, not with the process', async () => {
     const port = await hostile(Buffer.concat([ok, readyForQuery(0x49)]), 'close');
-    const options = { resource: { host: '127.0.0.1', port, tls: { mode: 'disable' as const } }, database: 'bank', scramKeys: new ScramKeys(), maxMessageBytes: 1000, deadlineMs: 400 };
+    const options = {
+      resource: { host: '127.0.0.1', port, tls: { mode: 'disable' as const } },
+      database: 'bank',
+      scramKeys: new ScramKeys(),
+      maxMessageBytes: 1000,
+      deadlineMs: 400,
+    };
     const asked = brieflyConnected(options, { account: 'a', password: new Secret('b') }, async (target) => {
       target.connection.socket.write(frame(0x51, cstring('select 1')));
       return target.connection.reader.bytes(1);

@@ -13,7 +13,10 @@ export function targetRefused(bytes: Buffer): AppError<ErrorCode> {
   const fields = parseReport(bytes, 0, bytes.length);
   const field = (code: string): string => fields.find((one) => one.code === code.charCodeAt(0))?.value.toString('utf8') ?? '';
   const message = tellable.get(field('C'));
-  return fail('ERR_TARGET_UNREACHABLE', { ...(message === undefined ? {} : { message }), detail: `the target refused: ${field('C')} ${field('M')}`.slice(0, 500) });
+  return fail('ERR_TARGET_UNREACHABLE', {
+    ...(message === undefined ? {} : { message }),
+    detail: `the target refused: ${field('C')} ${field('M')}`.slice(0, 500),
+  });
 }
 
 /** The SQLSTATE for a caller whose connection failed with `message`. */

@@ -1,23 +1,48 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nameKey, parseBind, parseExecute, parseParameterDescription, parseParameterStatus, parseParse, parseQuery, parseReport, parseRowDescription, parseSubject, rowsOfTag } from './frames.ts';
+import {
+  nameKey,
+  parseBind,
+  parseExecute,
+  parseParameterDescription,
+  parseParameterStatus,
+  parseParse,
+  parseQuery,
+  parseReport,
+  parseRowDescription,
+  parseSubject,
+  rowsOfTag,
+} from './frames.ts';
 import { backend, cstring, frame, report } from './messages.ts';
 import { Names, everyName } from './relay-names.ts';
 import { shownBinary, shownBinds } from './relay-shown.ts';
 import { maskReport } from './server-errors.ts';
 
-const parsers = [parseQuery, parseParse, parseBind, parseSubject, parseExecute, parseParameterDescription, parseParameterStatus, parseReport, (buffer: Buffer, _start: number, end: number) => parseRowDescription(buffer.subarray(0, end))];
+const parsers = [
+  parseQuery,
+  parseParse,
+  parseBind,
+  parseSubject,
+  parseExecute,
+  parseParameterDescription,
+  parseParameterStatus,
+  parseReport,
+  (buffer: Buffer, _start: number, end: number) => parseRowDescription(buffer.subarray(0, end)),
+];
 
 describe('message parsers', () => {
   it('read any bytes or fail with ERR_PROTOCOL_VIOLATION', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 5, maxLength: 200 }), fc.nat(parsers.length - 1), (bytes, which) => {
-      const buffer = Buffer.from(bytes);
-      try {
-        parsers[which]?.(buffer, 0, buffer.length);
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'ERR_PROTOCOL_VIOLATION' });
-      }
-    }), { numRuns: 3000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 5, maxLength: 200 }), fc.nat(parsers.length - 1), (bytes, which) => {
+        const buffer = Buffer.from(bytes);
+        try {
+          parsers[which]?.(buffer, 0, buffer.length);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'ERR_PROTOCOL_VIOLATION' });
+        }
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   it('never read behind their frame', () => {
@@ -30,7 +55,14 @@ describe('message parsers', () => {
     expect(() => parseQuery(bytes, 0, bytes.length)).toThrow();
   });
 
-  it.each([['SELECT 5', 5], ['INSERT 0 12', 12], ['BEGIN', 0], ['CREATE TABLE', 0], ['UPDATE 0', 0], ['MERGE 123456789012', 123_456_789_012]])('count the rows of %s', (tag, rows) => {
+  it.each([
+    ['SELECT 5', 5],
+    ['INSERT 0 12', 12],
+    ['BEGIN', 0],
+    ['CREATE TABLE', 0],
+    ['UPDATE 0', 0],
+    ['MERGE 123456789012', 123_456_789_012],
+  ])('count the rows of %s', (tag, rows) => {
     const bytes = frame(backend.commandComplete, cstring(tag));
     expect(rowsOfTag(bytes, 0, bytes.length)).toBe(rows);
   });
@@ -90,7 +122,11 @@ describe('bound values', () => {
   it('are value spans with their numbers', () => {
     const values = Buffer.concat([Buffer.from([0, 0, 0, 2, 0, 0, 0, 2]), Buffer.from('ab'), Buffer.from([255, 255, 255, 255])]);
     expect(shownBinds(values, [])).toEqual([
-      { kind: 'text', text: ' /* $1 = ' }, { kind: 'value', text: 'ab' }, { kind: 'text', text: ', $2 = ' }, { kind: 'text', text: 'NULL' }, { kind: 'text', text: ' */' },
+      { kind: 'text', text: ' /* $1 = ' },
+      { kind: 'value', text: 'ab' },
+      { kind: 'text', text: ', $2 = ' },
+      { kind: 'text', text: 'NULL' },
+      { kind: 'text', text: ' */' },
     ]);
   });
 });

@@ -5,6 +5,7 @@ import type { Engine, Gate, Session, Sink } from '../../pipeline/engine.ts';
 import { adopt, type Connection } from '../../wire/connection.ts';
 import { Writer } from '../../wire/writer.ts';
 import { brieflyConnected, TargetCatalogues, type CatalogueLoading, type Connect } from './client-catalogue.ts';
+import { shownName } from './application-name.ts';
 import { connectTarget, type Target } from './client-connect.ts';
 import { idle, parameterStatus, readyForQuery } from './messages.ts';
 import { Relay } from './relay.ts';
@@ -51,8 +52,10 @@ class PostgresEngine {
     const deadline = setTimeout(stop, gate.limits.handshakeTimeoutMs);
     signal.addEventListener('abort', stop, { once: true });
     try {
-      const relay = await this.#open(accepted, gate);
-      clearTimeout(deadline);
+      // who has proved an identity waits for the target, and hears from us when that takes too long
+      const relay = await this.#open(accepted, gate, () => {
+        clearTimeout(deadline);
+      });
       signal.removeEventListener('abort', stop);
       if (relay === null) linger(accepted.socket);
       else await run(relay, signal);
@@ -66,7 +69,7 @@ class PostgresEngine {
   }
 
   /** Both handshakes. Null: the connection was only a cancel request, or was refused. */
-  async #open(accepted: Connection, gate: Gate): Promise<Relay | null> {
+  async #open(accepted: Connection, gate: Gate, identified: () => void): Promise<Relay | null> {
     let connection = accepted;
     let session: Session | null = null;
     try {
@@ -76,6 +79,7 @@ class PostgresEngine {
       const { wants } = greeted;
       const caller = await authenticate(connection, wants.user, gate);
       if (caller === null) return null;
+      identified();
       const writer = new Writer(connection.socket, gate.limits.highWaterBytes);
       const sink: Sink = { write: (bytes) => writer.write(bytes) };
       session = await gate.open(caller, { database: wants.database, applicationName: wants.applicationName }, sink);
@@ -91,9 +95,16 @@ class PostgresEngine {
 
   async #connect(client: { connection: Connection; writer: Writer; wants: Accepted; gate: Gate }, session: Session): Promise<Relay> {
     const { limits } = client.gate;
-    const options = { resource: session.resource, database: session.database, scramKeys: this.#scramKeys, maxMessageBytes: limits.maxMessageBytes, deadlineMs: limits.handshakeTimeoutMs };
+    const options = {
+      resource: session.resource,
+      database: session.database,
+      scramKeys: this.#scramKeys,
+      maxMessageBytes: limits.maxMessageBytes,
+      deadlineMs: limits.handshakeTimeoutMs,
+    };
     const catalogue = this.#catalogues.get(session.resource, session.database, session.resource.account);
-    const connectCatalogue: Connect = (use) => session.lease((credential) => brieflyConnected({ ...options, deadlineMs: catalogueDeadlineMs }, credential, use));
+    const connectCatalogue: Connect = (use) =>
+      session.lease((credential) => brieflyConnected({ ...options, deadlineMs: catalogueDeadlineMs }, credential, use));
     const parameters = new Map([...client.wants.upstream, ['application_name', clip(`postern:${session.caller.name}`, 63)]]);
     const [target] = await both(
       session.lease((credential) => connectTarget({ ...options, credential, parameters })),
@@ -109,6 +120,7 @@ class PostgresEngine {
       targetWriter: new Writer(target.connection.socket, limits.highWaterBytes),
       catalogue,
       connectCatalogue,
+      applicationName: client.wants.applicationName,
       clock: this.#clock,
     });
     try {
@@ -140,7 +152,7 @@ async function welcome(relay: Relay, wants: Accepted): Promise<void> {
   for (const [name, value] of target.parameters) {
     checkParameter(name, value);
     // the target sees the principal there; the client sees what it asked for
-    frames.push(parameterStatus(name, name === 'application_name' ? wants.applicationName : session.mask(value)));
+    frames.push(parameterStatus(name, name === 'application_name' ? shownName(wants.applicationName) : session.mask(value)));
   }
   frames.push(backendKey(key));
   for (const notice of target.notices) frames.push(maskReport(notice, 0, notice.length, (text) => session.mask(text)) ?? notice);
@@ -176,4 +188,3 @@ function clip(text: string, bytes: number): string {
   while (Buffer.byteLength(clipped) > bytes) clipped = clipped.slice(0, -1);
   return clipped.toWellFormed();
 }
-

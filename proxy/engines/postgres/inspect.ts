@@ -21,7 +21,13 @@ export interface Inspector {
 export function createInspector(loading: CatalogueLoading): Inspector {
   const catalogues = new TargetCatalogues(loading, systemClock);
   const scramKeys = new ScramKeys();
-  const connection = (resource: Resource, database: string): Parameters<typeof brieflyConnected>[0] => ({ resource, database, scramKeys, maxMessageBytes, deadlineMs });
+  const connection = (resource: Resource, database: string): Parameters<typeof brieflyConnected>[0] => ({
+    resource,
+    database,
+    scramKeys,
+    maxMessageBytes,
+    deadlineMs,
+  });
   return {
     probe: (resource, credential) => brieflyConnected(connection(resource, resource.database), credential, () => Promise.resolve()),
     async classify(resource, credential, { database, statement }) {

@@ -1,6 +1,6 @@
 import type { Admission, Denial, Operation, Permit } from '../../pipeline/engine.ts';
 import { sqlNameKey } from './frames.ts';
-import { describePortalFrame, flushFrame, report } from './messages.ts';
+import { describePortalFrame, flushFrame, queryFrame, report } from './messages.ts';
 import type { ClientSide } from './relay-client.ts';
 import { everyName } from './relay-names.ts';
 import { ExecuteOperation } from './relay-shown.ts';
@@ -71,8 +71,16 @@ export class Admissions {
         this.#denied(step, admission.denial);
         return;
       case 'held':
-        this.#undecided = { step, permit: null, withdraw: (reason) => { admission.withdraw(reason); } };
-        this.#tell(report({ severity: 'NOTICE', sqlstate: '00000', message: `Waiting for approval, request ${admission.request}.`, hint: 'Cancel to withdraw it.' }));
+        this.#undecided = {
+          step,
+          permit: null,
+          withdraw: (reason) => {
+            admission.withdraw(reason);
+          },
+        };
+        this.#tell(
+          report({ severity: 'NOTICE', sqlstate: '00000', message: `Waiting for approval, request ${admission.request}.`, hint: 'Cancel to withdraw it.' }),
+        );
         this.#waitFor(step, admission.decided);
         return;
       case 'forward':
@@ -82,7 +90,10 @@ export class Admissions {
 
   #tell(frame: Buffer): void {
     const sent = this.#side.session.reply(frame);
-    if (sent !== true) sent.catch((error: unknown) => { this.#relay.fault(error); });
+    if (sent !== true)
+      sent.catch((error: unknown) => {
+        this.#relay.fault(error);
+      });
   }
 
   #permitted(step: Step, permit: Permit): void {
@@ -126,7 +137,14 @@ export class Admissions {
   #nameChange(step: Step, outer: Statement): void {
     const { statements } = this.#relay;
     const { segment } = step;
-    if (outer.prepares !== null) step.changes(statements.propose(sqlNameKey(outer.prepares.name), this.#side.extended.preparedInSql(outer, outer.prepares.statement, step.sql ?? Buffer.alloc(0)), segment));
+    if (outer.prepares !== null)
+      step.changes(
+        statements.propose(
+          sqlNameKey(outer.prepares.name),
+          this.#side.extended.preparedInSql(outer, outer.prepares.statement, step.sql ?? Buffer.alloc(0)),
+          segment,
+        ),
+      );
     else if (outer.deallocates !== null) step.changes(statements.propose(outer.deallocates === '*' ? everyName : sqlNameKey(outer.deallocates), null, segment));
   }
 
@@ -183,9 +201,18 @@ export class Admissions {
     this.#side.forward(step, describePortalFrame(portal.name));
   }
 
-  refuseUnknown(step: Step, frame: Buffer, error: { sqlstate: string; message: string }): void {
-    this.#side.session.refuse({ code: 'ERR_FEATURE_REFUSED', message: error.message, exact: [frame], kind: 'unknown name' });
-    this.refuse(step, report({ severity: 'ERROR', ...error }));
+  /** The target is asked for a name nobody has, and its own error goes to the client with the client's name in it. */
+  refuseUnknown(step: Step, frame: Buffer, name: string): void {
+    const relay = this.#relay;
+    this.#side.session.refuse({ code: 'ERR_FEATURE_REFUSED', exact: [frame], kind: 'unknown name' });
+    if (step.kind === 'parse') {
+      this.refuse(step, report({ severity: 'ERROR', sqlstate: '26000', message: `prepared statement "${name}" does not exist` }));
+      return;
+    }
+    const poison = new Step(step.kind === 'query' ? 'poison-query' : 'poison', step.segment);
+    poison.unknown = name;
+    this.#side.forward(poison, step.kind === 'query' ? queryFrame(`EXECUTE ${relay.nobody}`) : relay.poisonExecute);
+    if (step.kind !== 'query') relay.discarding = true;
   }
 
   /**

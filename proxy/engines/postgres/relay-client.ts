@@ -2,7 +2,6 @@ import { fail } from '../../contract/errors.ts';
 import type { Session } from '../../pipeline/engine.ts';
 import type { Reader } from '../../wire/reader.ts';
 import type { Writer } from '../../wire/writer.ts';
-import { keepPrincipal } from './application-name.ts';
 import { headerBytes, parseExecute, parseQuery, sqlNameKey } from './frames.ts';
 import { frontend } from './messages.ts';
 import { Admissions } from './relay-admissions.ts';
@@ -166,7 +165,7 @@ export class ClientSide {
   #live(type: number, frame: Buffer): void {
     switch (type) {
       case frontend.query:
-        this.#query(keepPrincipal(frame));
+        this.#query(this.relay.name.kept(frame));
         return;
       case frontend.execute:
         this.execute(frame);
@@ -238,6 +237,7 @@ export class ClientSide {
     if (effective === null) return;
     step.statement = effective;
     step.outer = classified;
+    step.renames = this.relay.name.asked;
     if (classified.prepares !== null) step.sql = Buffer.from(parseQuery(frame, 0, frame.length));
     this.admissions.submit(step, new QueryOperation(classified, effective.facts, frame));
   }
@@ -254,7 +254,7 @@ export class ClientSide {
       return null;
     }
     if (prepared === undefined) {
-      this.admissions.refuseUnknown(step, frame, { sqlstate: '26000', message: `prepared statement "${statement.executes}" does not exist` });
+      this.admissions.refuseUnknown(step, frame, statement.executes);
       return null;
     }
     const current = this.extended.current(prepared, frame, retry);
@@ -275,7 +275,7 @@ export class ClientSide {
       });
     } else if (portal === undefined) {
       // also a cursor declared in SQL: what it is was not decided for this
-      this.admissions.refuseUnknown(step, frame, { sqlstate: '34000', message: `portal "${Buffer.from(key, 'latin1').toString('utf8')}" does not exist` });
+      this.admissions.refuseUnknown(step, frame, Buffer.from(key, 'latin1').toString('utf8'));
     } else this.#executePortal(step, portal, frame);
   }
 
@@ -296,6 +296,7 @@ export class ClientSide {
     step.statement = statement;
     step.outer = current;
     step.portal = portal;
+    step.renames = prepared.renames;
     if (current.prepares !== null) step.sql = prepared.sql;
     // a named portal may have been replaced in SQL meanwhile; the unnamed one can't be
     step.describeFirst = !portal.described || (portal.name.length > 0 && portal.describedAt !== this.relay.operations);
@@ -305,7 +306,12 @@ export class ClientSide {
 
   #functionCall(frame: Buffer): void {
     const segment = this.#ownSegment();
-    const denial = this.session.refuse({ code: 'ERR_FEATURE_REFUSED', message: 'Function calls of the fast-path protocol are refused by the gateway.', exact: [frame], kind: 'function call' });
+    const denial = this.session.refuse({
+      code: 'ERR_FEATURE_REFUSED',
+      message: 'Function calls of the fast-path protocol are refused by the gateway.',
+      exact: [frame],
+      kind: 'function call',
+    });
     this.admissions.refuse(new Step('query', segment), denialFrame(denial));
   }
 

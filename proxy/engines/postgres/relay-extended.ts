@@ -1,5 +1,4 @@
 import type { Denial } from '../../pipeline/engine.ts';
-import { keepPrincipal } from './application-name.ts';
 import { parseBind, parseParse, parseSubject, type ParseMessage } from './frames.ts';
 import { frontend } from './messages.ts';
 import type { ClientSide } from './relay-client.ts';
@@ -24,7 +23,7 @@ export class Extended {
   frame(type: number, frame: Buffer): void {
     switch (type) {
       case frontend.parse:
-        this.#parse(keepPrincipal(frame));
+        this.#parse(this.#side.relay.name.kept(frame));
         return;
       case frontend.bind:
         this.#bind(frame);
@@ -74,6 +73,7 @@ export class Extended {
       types: message.types,
       spans: null,
       binaryVerified: false,
+      renames: relay.name.asked,
     };
     side.forward(step.changes(relay.statements.propose(message.name, prepared, relay.segment)), frame);
   }
@@ -88,7 +88,12 @@ export class Extended {
 
   #tooMany(): Denial | null {
     if (this.#side.relay.statements.size < maxStatements) return null;
-    return { code: 'ERR_FEATURE_REFUSED', message: `This session has ${String(maxStatements)} prepared statements.`, hint: 'Close those that are not needed.', policies: [] };
+    return {
+      code: 'ERR_FEATURE_REFUSED',
+      message: `This session has ${String(maxStatements)} prepared statements.`,
+      hint: 'Close those that are not needed.',
+      policies: [],
+    };
   }
 
   #bind(frame: Buffer): void {
@@ -110,7 +115,15 @@ export class Extended {
       return;
     }
     if (relay.portals.size >= maxPortals) {
-      side.admissions.refuse(step, denialFrame({ code: 'ERR_FEATURE_REFUSED', message: `This transaction has ${String(maxPortals)} portals.`, hint: 'Close those that are not needed.', policies: [] }));
+      side.admissions.refuse(
+        step,
+        denialFrame({
+          code: 'ERR_FEATURE_REFUSED',
+          message: `This transaction has ${String(maxPortals)} portals.`,
+          hint: 'Close those that are not needed.',
+          policies: [],
+        }),
+      );
       return;
     }
     const portal: Portal = {
@@ -175,7 +188,7 @@ export class Extended {
   /** What SQL's PREPARE makes; `sql` is the whole text. */
   preparedInSql(outer: Statement, inner: Statement, sql: Buffer): Prepared {
     const { classifier } = this.#side.relay.parts.catalogue;
-    return { statement: inner, classifier, sql, inner: true, types: [], spans: outer.spans(sql.toString('utf8')), binaryVerified: false };
+    return { statement: inner, classifier, sql, inner: true, types: [], spans: outer.spans(sql.toString('utf8')), binaryVerified: false, renames: null };
   }
 }
 

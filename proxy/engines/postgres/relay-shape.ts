@@ -38,10 +38,17 @@ export function knownShape(statement: Statement, catalogue: Catalogue, frame: Bu
 }
 
 /** `frame` is copied. `isUnknown`: tables the catalogue is known not to know. Null: a table is new, the catalogue must be loaded again. */
-export function buildShape(statement: Statement, catalogue: Catalogue, frame: Buffer, isUnknown: (oid: number) => boolean): Described | { missing: readonly number[] } {
+export function buildShape(
+  statement: Statement,
+  catalogue: Catalogue,
+  frame: Buffer,
+  isUnknown: (oid: number) => boolean,
+): Described | { missing: readonly number[] } {
   const bytes = Buffer.from(frame);
   const fields = parseRowDescription(bytes);
-  const missing = fields.filter((field) => field.table !== 0 && field.attribute > 0 && catalogue.origin(field.table, field.attribute) === null && !isUnknown(field.table));
+  const missing = fields.filter(
+    (field) => field.table !== 0 && field.attribute > 0 && catalogue.origin(field.table, field.attribute) === null && !isUnknown(field.table),
+  );
   if (missing.length > 0) return { missing: missing.map((field) => field.table) };
   const described = { bytes, catalogue, shape: { columns: fields.map((field, index) => column(field, index, { statement, catalogue })) } };
   const known = cache.get(statement) ?? [];
@@ -54,10 +61,20 @@ export function buildShape(statement: Statement, catalogue: Catalogue, frame: Bu
 function column(field: Field, index: number, from: { statement: Statement; catalogue: Catalogue }): ShapeColumn {
   const { name, table, attribute } = field;
   const origin = table === 0 ? null : from.catalogue.origin(table, attribute);
-  return { name, origin, reads: readsOf(field, origin, { ...from, index }), type: valueTypes.get(field.type) ?? 'text', encoding: field.binary ? 'binary' : 'text' };
+  return {
+    name,
+    origin,
+    reads: readsOf(field, origin, { ...from, index }),
+    type: valueTypes.get(field.type) ?? 'text',
+    encoding: field.binary ? 'binary' : 'text',
+  };
 }
 
-function readsOf({ table, attribute, name }: Field, origin: ColumnName | null, { statement, catalogue, index }: { statement: Statement; catalogue: Catalogue; index: number }): ShapeColumn['reads'] {
+function readsOf(
+  { table, attribute, name }: Field,
+  origin: ColumnName | null,
+  { statement, catalogue, index }: { statement: Statement; catalogue: Catalogue; index: number },
+): ShapeColumn['reads'] {
   if (table === 0) return statement.reads(index, name);
   // a view's column is as sensitive as what the view takes it from
   if (origin !== null) return catalogue.baseColumns === undefined ? [origin] : catalogue.baseColumns(table, attribute);

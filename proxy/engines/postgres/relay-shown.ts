@@ -111,7 +111,10 @@ const decoders = new Map<number, { length: number | null; decode: (bytes: Buffer
   [2950, { length: 16, decode: (bytes) => bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') }],
   [3802, { length: null, decode: (bytes) => bytes.toString('utf8', 1) }],
   // "char", name, text, json, xml, bpchar, varchar
-  ...[18, 19, 25, 114, 142, 1042, 1043].map((oid): [number, { length: null; decode: (bytes: Buffer) => string }] => [oid, { length: null, decode: (bytes) => bytes.toString('utf8') }]),
+  ...[18, 19, 25, 114, 142, 1042, 1043].map((oid): [number, { length: null; decode: (bytes: Buffer) => string }] => [
+    oid,
+    { length: null, decode: (bytes) => bytes.toString('utf8') },
+  ]),
 ]);
 
 /** A binary value as text. What we can't read is never shown: its bytes could be card data the detector can't see. */

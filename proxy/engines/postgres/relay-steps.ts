@@ -17,6 +17,8 @@ export interface Prepared {
   spans: readonly Span[] | null;
   /** its results in binary were once found to hold no masked column */
   binaryVerified: boolean;
+  /** the application_name its execution gives the client; null: none */
+  readonly renames: string | null;
 }
 
 /** A bound portal. */
@@ -58,11 +60,15 @@ export class Step {
   error: string | null = null;
   /** the text of SQL's PREPARE */
   sql: Buffer | null = null;
+  /** the application_name the client has after it; null: the one before */
+  renames: string | null = null;
   portal: Portal | null = null;
   prepared: Prepared | null = null;
   change: { commit(): void; drop(): void } | null = null;
   /** our own error in place of the target's */
   replacement: Buffer | null = null;
+  /** the client's own name for what does not exist, in place of the one that was asked for instead */
+  unknown: string | null = null;
   /** asked by us: the client never sees the answer */
   hidden = false;
   /** a Describe of ours goes before it */

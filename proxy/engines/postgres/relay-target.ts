@@ -292,6 +292,7 @@ export class TargetSide {
     // rows that were seen are counted; a command without rows names its number in the tag
     if (step.masker === null) step.rows += tagged;
     if (step.outer?.altersCatalogue === true) this.#catalogueStale = true;
+    if (step.renames !== null) this.#relay.name.change(step.renames);
     step.change?.commit();
     step.change = null;
   }
@@ -300,6 +301,11 @@ export class TargetSide {
     const relay = this.#relay;
     const step = relay.steps.first;
     if (step === undefined || !endsWithReady(step) || (step.kind === 'poison-query' && step.error === null)) throw unexpected(backend.ready);
+    const renamed = relay.name.report();
+    if (renamed !== null) {
+      this.#closeSpan(at);
+      this.#owe(this.#session.reply(renamed));
+    }
     this.#reply(at);
     relay.steps.shift();
     step.change?.drop();
@@ -327,9 +333,10 @@ export class TargetSide {
     const { severity, sqlstate, message } = messageOf(buffer, at, next);
     if (severity === 'FATAL' || severity === 'PANIC') this.#relay.targetSaidLast = true;
     const text = this.#session.mask(`${sqlstate} ${message}`.trim());
-    const replacement = step?.replacement ?? null;
-    if (replacement !== null && step?.error === null) this.#masked(at, replacement);
-    else this.#masked(at, maskReport(buffer, at, next, this.#mask));
+    const unknown = step?.unknown ?? null;
+    const mask = unknown === null ? this.#mask : (field: string): string => this.#mask(field.replaceAll(this.#relay.nobody, unknown));
+    const replacement = step?.error === null ? step.replacement : null;
+    this.#masked(at, replacement ?? maskReport(buffer, at, next, mask));
     if (step === undefined) return true;
     step.error = text;
     if (!endsWithReady(step)) this.#skipSegment(step);
@@ -379,10 +386,19 @@ export function checkParameter(name: string, value: string): void {
 }
 
 function unexpected(type: number): Error {
-  return fail('ERR_TARGET_UNREACHABLE', { message: 'The target broke the protocol, so the session was closed.', detail: `unexpected message type ${String(type)}` });
+  return fail('ERR_TARGET_UNREACHABLE', {
+    message: 'The target broke the protocol, so the session was closed.',
+    detail: `unexpected message type ${String(type)}`,
+  });
 }
 
 function tooLong(length: number, max: number): Error {
-  if (length < 4) return fail('ERR_TARGET_UNREACHABLE', { message: 'The target broke the protocol, so the session was closed.', detail: `a message of ${String(length)} bytes` });
-  return fail('ERR_STATEMENT_TOO_LARGE', { message: `A row or message of the target has ${String(length)} bytes; this gateway accepts ${String(max)}, so the session was closed.` });
+  if (length < 4)
+    return fail('ERR_TARGET_UNREACHABLE', {
+      message: 'The target broke the protocol, so the session was closed.',
+      detail: `a message of ${String(length)} bytes`,
+    });
+  return fail('ERR_STATEMENT_TOO_LARGE', {
+    message: `A row or message of the target has ${String(length)} bytes; this gateway accepts ${String(max)}, so the session was closed.`,
+  });
 }

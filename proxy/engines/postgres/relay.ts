@@ -5,6 +5,7 @@ import type { EngineLimits, Session } from '../../pipeline/engine.ts';
 import type { Connection } from '../../wire/connection.ts';
 import { Queue } from '../../wire/queue.ts';
 import type { Writer } from '../../wire/writer.ts';
+import { ClientName } from './application-name.ts';
 import { cancelAtTarget, type Target } from './client-connect.ts';
 import type { Connect, TargetCatalogue } from './client-catalogue.ts';
 import { executeFrame, idle, queryFrame, terminateFrame } from './messages.ts';
@@ -27,6 +28,8 @@ export interface RelayParts {
   readonly targetWriter: Writer;
   readonly catalogue: TargetCatalogue;
   readonly connectCatalogue: Connect;
+  /** as the client asked for it at startup */
+  readonly applicationName: string;
   readonly clock: Clock;
 }
 
@@ -38,9 +41,11 @@ export class Relay {
   readonly statements = new Names<Prepared>();
   readonly portals = new Names<Portal>();
   readonly steps = new Queue<Step>();
+  readonly name: ClientName;
   /** must fail at the target, whatever its state is: a syntax error, and a portal nobody can know */
   readonly poisonQuery = queryFrame('POSTERN REFUSED');
-  readonly poisonExecute = executeFrame(`postern_refused_${randomBytes(12).toString('hex')}`);
+  readonly nobody = `postern_refused_${randomBytes(12).toString('hex')}`;
+  readonly poisonExecute = executeFrame(this.nobody);
   /** the frames up to a Sync, or one Query */
   segment = 0;
   /** the target skips, and so do we, until the next Sync */
@@ -62,6 +67,7 @@ export class Relay {
 
   constructor(parts: RelayParts) {
     this.parts = parts;
+    this.name = new ClientName(parts.applicationName);
     this.done = this.#finished.promise;
     this.#clientSide = new ClientSide(this);
     this.#targetSide = new TargetSide(this);
@@ -76,7 +82,10 @@ export class Relay {
     };
     target.connection.reader.onClosed = () => {
       this.#targetSide.pump();
-      this.end('the target closed the connection', this.targetSaidLast ? null : fail('ERR_TARGET_UNREACHABLE', { message: 'The connection to the target was lost.' }));
+      this.end(
+        'the target closed the connection',
+        this.targetSaidLast ? null : fail('ERR_TARGET_UNREACHABLE', { message: 'The connection to the target was lost.' }),
+      );
     };
     session.ended.addEventListener('abort', () => {
       this.fault(session.ended.reason);

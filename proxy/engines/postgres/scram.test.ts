@@ -23,7 +23,18 @@ const identify: Authenticator = {
     iterations: 4096,
     verify: (authMessage, clientProof) => {
       expect(authMessage).toBe(`n=user,r=${vector.nonce},${vector.serverFirst},${vector.clientFinal.split(',p=')[0] ?? ''}`);
-      const caller = { issuer: 'postern', subject: 'svc_user', name: 'user', kind: 'service-account', groups: [], credential: 'tok_x', method: 'scram-sha-256', resources: [], networks: [], expiresAt: 0 } as const;
+      const caller = {
+        issuer: 'postern',
+        subject: 'svc_user',
+        name: 'user',
+        kind: 'service-account',
+        groups: [],
+        credential: 'tok_x',
+        method: 'scram-sha-256',
+        resources: [],
+        networks: [],
+        expiresAt: 0,
+      } as const;
       return Promise.resolve(proof.equals(clientProof) ? { caller, serverSignature: Buffer.from(vector.serverFinal.slice(2), 'base64') } : null);
     },
   }),
@@ -36,7 +47,9 @@ describe('SCRAM-SHA-256 towards a target', () => {
     const scram = client();
     expect(scram.first('user')).toBe(clientFirst);
     expect(await scram.respond(vector.serverFirst, 'user')).toBe(vector.clientFinal);
-    expect(() => { scram.finish(vector.serverFinal); }).not.toThrow();
+    expect(() => {
+      scram.finish(vector.serverFinal);
+    }).not.toThrow();
   });
 
   it.each([
@@ -54,20 +67,30 @@ describe('SCRAM-SHA-256 towards a target', () => {
     await expect(client().respond(message)).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
   });
 
-  it.each([['a wrong signature', `v=${Buffer.alloc(32).toString('base64')}`], ['an error', 'e=other-error'], ['a short one', 'v=AAAA']])('refuses the end with %s', async (_name, message) => {
+  it.each([
+    ['a wrong signature', `v=${Buffer.alloc(32).toString('base64')}`],
+    ['an error', 'e=other-error'],
+    ['a short one', 'v=AAAA'],
+  ])('refuses the end with %s', async (_name, message) => {
     const scram = client();
     await scram.respond(vector.serverFirst, 'user');
-    expect(() => { scram.finish(message); }).toThrow();
+    expect(() => {
+      scram.finish(message);
+    }).toThrow();
   });
 
   it('refuses an end that comes before the challenge', () => {
-    expect(() => { client().finish(vector.serverFinal); }).toThrow();
+    expect(() => {
+      client().finish(vector.serverFinal);
+    }).toThrow();
   });
 
   it('survives any challenge', async () => {
-    await fc.assert(fc.asyncProperty(fc.string(), async (message) => {
-      await expect(client().respond(message)).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
-    }));
+    await fc.assert(
+      fc.asyncProperty(fc.string(), async (message) => {
+        await expect(client().respond(message)).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
+      }),
+    );
   });
 });
 

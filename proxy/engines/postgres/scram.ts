@@ -122,7 +122,9 @@ export class ScramKeys {
 
   async get(password: Secret<string>, salt: Buffer, iterations: number): Promise<Keys> {
     const prepared = prepare(password.reveal());
-    const name = createHmac('sha256', this.#key).update(`${String(iterations)}:${salt.toString('base64')}:${prepared}`, 'utf8').digest('base64');
+    const name = createHmac('sha256', this.#key)
+      .update(`${String(iterations)}:${salt.toString('base64')}:${prepared}`, 'utf8')
+      .digest('base64');
     const cached = this.#cache.get(name);
     if (cached !== undefined) return cached;
     const salted = await derive(prepared, salt, iterations, 32, 'sha256');

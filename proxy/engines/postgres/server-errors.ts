@@ -32,7 +32,13 @@ export function sqlstateOf(code: ErrorCode): string {
 /** A refused command, as the client reads it. */
 export function denialFrame(denial: Denial): Buffer {
   const detail = denial.policies.length === 0 ? undefined : `policy: ${denial.policies.join(', ')}`;
-  return report({ severity: 'ERROR', sqlstate: sqlstateOf(denial.code), message: denial.message, hint: denial.hint, ...(detail === undefined ? {} : { detail }) });
+  return report({
+    severity: 'ERROR',
+    sqlstate: sqlstateOf(denial.code),
+    message: denial.message,
+    hint: denial.hint,
+    ...(detail === undefined ? {} : { detail }),
+  });
 }
 
 /** The last message of a session that ends by our doing. */

@@ -54,7 +54,8 @@ export function acceptParameters(parameters: ReadonlyMap<string, string>): Accep
     if (rejection !== null) return rejection;
   }
   const wanted = database === '' ? user : database;
-  if (Buffer.byteLength(user) > maxNameBytes || Buffer.byteLength(wanted) > 2 * maxNameBytes + 1) return reject('42622', 'a name in the startup packet is too long');
+  if (Buffer.byteLength(user) > maxNameBytes || Buffer.byteLength(wanted) > 2 * maxNameBytes + 1)
+    return reject('42622', 'a name in the startup packet is too long');
   return { kind: 'accepted', user, database: wanted, applicationName: parameters.get('application_name') ?? '', upstream };
 }
 
@@ -71,7 +72,12 @@ function acceptSetting(name: string, value: string, upstream: Map<string, string
     return null;
   }
   const known = settings.get(lower);
-  if (known === undefined) return reject('42704', `startup parameter "${printable(name)}" is refused by the gateway`, 'Remove it from the connection string, or set it with SET after connecting.');
+  if (known === undefined)
+    return reject(
+      '42704',
+      `startup parameter "${printable(name)}" is refused by the gateway`,
+      'Remove it from the connection string, or set it with SET after connecting.',
+    );
   upstream.set(known, value);
   return null;
 }

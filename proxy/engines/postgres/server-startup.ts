@@ -33,7 +33,9 @@ export function parseFirstPacket(packet: Buffer): FirstPacket {
   if (code === requestCodes.gss) return packet.length === 4 ? { kind: 'gss' } : reject('08P01', 'invalid length of startup packet');
   if (code === requestCodes.cancel) {
     // protocol 3.2 allows longer keys; ours have 8 bytes, any other fits none
-    return packet.length >= 12 && packet.length <= 4 + 4 + 256 ? { kind: 'cancel', key: packet.subarray(4) } : reject('08P01', 'invalid length of cancel request');
+    return packet.length >= 12 && packet.length <= 4 + 4 + 256
+      ? { kind: 'cancel', key: packet.subarray(4) }
+      : reject('08P01', 'invalid length of cancel request');
   }
   if (code >> 16 !== versions.oldest >> 16) {
     return reject('0A000', `unsupported frontend protocol ${String(code >>> 16)}.${String(code & 0xffff)}: server supports 3.0 to 3.2`);
@@ -58,7 +60,9 @@ function parseParameters(packet: Buffer, version: number): FirstPacket {
     else if (parameters.has(name.value)) return reject('08P01', `startup parameter "${name.value}" is given twice`);
     else parameters.set(name.value, value.value);
   }
-  return at === packet.length ? { kind: 'startup', version, parameters, options } : reject('08P01', 'invalid startup packet layout: expected terminator as last byte');
+  return at === packet.length
+    ? { kind: 'startup', version, parameters, options }
+    : reject('08P01', 'invalid startup packet layout: expected terminator as last byte');
 }
 
 function text(packet: Buffer, at: number, max: number): { value: string; next: number } | null {

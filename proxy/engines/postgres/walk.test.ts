@@ -25,29 +25,34 @@ function description(names: readonly string[]): Buffer {
 
 describe('walkRows', () => {
   it('visits every value that is not null, and nothing else', () => {
-    fc.assert(fc.property(fc.array(row, { maxLength: 5 }), (rows) => {
-      const chunk = Buffer.concat([description(['a']), ...rows.map(dataRow)]);
-      const seen: [number, string][] = [];
-      walkRows(chunk, (column, start, end) => seen.push([column, chunk.toString('hex', start, end)]));
-      expect(seen).toEqual(rows.flatMap((values) => values.flatMap((one, column) => (one === null ? [] : [[column, Buffer.from(one).toString('hex')]]))));
-    }));
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 5 }), (rows) => {
+        const chunk = Buffer.concat([description(['a']), ...rows.map(dataRow)]);
+        const seen: [number, string][] = [];
+        walkRows(chunk, (column, start, end) => seen.push([column, chunk.toString('hex', start, end)]));
+        expect(seen).toEqual(rows.flatMap((values) => values.flatMap((one, column) => (one === null ? [] : [[column, Buffer.from(one).toString('hex')]]))));
+      }),
+    );
   });
 
   it('never leaves the chunk, and fails on lying lengths', () => {
-    fc.assert(fc.property(fc.array(row, { minLength: 1, maxLength: 3 }), fc.nat(), fc.nat(255), (rows, at, byte) => {
-      const chunk = Buffer.concat(rows.map(dataRow));
-      chunk[at % chunk.length] = byte;
-      let last = 0;
-      try {
-        walkRows(chunk, (_column, start, end) => {
-          expect(start).toBeGreaterThanOrEqual(last);
-          expect(end).toBeLessThanOrEqual(chunk.length);
-          last = end;
-        });
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'ERR_MASKING_FAILED' });
-      }
-    }), { numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.array(row, { minLength: 1, maxLength: 3 }), fc.nat(), fc.nat(255), (rows, at, byte) => {
+        const chunk = Buffer.concat(rows.map(dataRow));
+        chunk[at % chunk.length] = byte;
+        let last = 0;
+        try {
+          walkRows(chunk, (_column, start, end) => {
+            expect(start).toBeGreaterThanOrEqual(last);
+            expect(end).toBeLessThanOrEqual(chunk.length);
+            last = end;
+          });
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'ERR_MASKING_FAILED' });
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it.each([
@@ -57,6 +62,8 @@ describe('walkRows', () => {
     ['fewer values than columns', [0x44, 0, 0, 0, 6, 0, 1]],
     ['no column count', [0x44, 0, 0, 0, 4]],
   ])('refuses %s', (_name, bytes) => {
-    expect(() => { walkRows(Buffer.from(bytes), () => undefined); }).toThrow();
+    expect(() => {
+      walkRows(Buffer.from(bytes), () => undefined);
+    }).toThrow();
   });
 });
