@@ -79,9 +79,12 @@ test('replay shows the command, its rows and its outcome; pieces of an entry are
     entry('command', ' pan\u001b'),
     entry('frames', frames.subarray(0, 11).toString('base64'), true),
     entry('frames', frames.subarray(11).toString('base64')),
-    entry('outcome', '{"status":"success","rows":1}'),
+    entry('outcome', '{"code":"operation.settled","outcome":"success","rows":1,"bytes":42,"durationMicros":1500,"masked":{"detector:pan":2}}'),
+    entry('outcome', '{"code":"operation.refused","outcome":"failure","error":"ERR_ACCESS_DENIED","acts":["sql:ddl public.t"],"policies":["no-ddl"]}'),
+    entry('outcome', 'not JSON\u001b'),
   ]);
-  expect(text).toBe('\n2026-01-01T00:00:00.000Z  opr_a\n> select id, pan\\u001b\n  id | pan\n  7 | NULL\n= status success, rows 1\n');
+  const outcomes = ['= success: 1 rows, 42 bytes, 1.5 ms; masked: detector:pan 2', '= refused: ERR_ACCESS_DENIED, sql:ddl public.t (policies: no-ddl)', '= not JSON\\u001b'];
+  expect(text).toBe(`\n2026-01-01T00:00:00.000Z  opr_a\n> select id, pan\\u001b\n  id | pan\n  7 | NULL\n${outcomes.join('\n')}\n`);
 });
 
 test('replay of frames that are cut or lie about their length ends quietly', async () => {

@@ -49,7 +49,7 @@ export class OperationPermit implements Permit {
 
   masker(shape: Shape): Masker {
     const compiled = this.#owner.compile(shape);
-    this.#maskers.push(compiled);
+    if (!this.#maskers.includes(compiled)) this.#maskers.push(compiled);
     return compiled;
   }
 

@@ -55,6 +55,7 @@ export class LiveSession implements Session, PermitOwner {
   readonly #scope: PolicyScope;
   readonly #end = new AbortController();
   readonly #maskText: (text: string) => string;
+  readonly #maskers = new WeakMap<Shape, { masking: number; policy: string; masker: CompiledMasker }>();
   #seq = 0;
   #lastTicket = 0;
   #closing: Promise<void> | null = null;
@@ -140,10 +141,16 @@ export class LiveSession implements Session, PermitOwner {
     return this.#maskText(text);
   }
 
+  /** One masker per shape: results of one session come one after the other, and each takes its own count away. */
   compile(shape: Shape): CompiledMasker {
-    return this.#ports.masking.compile(this.resource.name, shape, (column) => {
+    const { masking, policy } = this.#ports;
+    const known = this.#maskers.get(shape);
+    if (known?.masking === masking.version && known.policy === policy.version) return known.masker;
+    const masker = masking.compile(this.resource.name, shape, (column) => {
       return this.#scope.permits('field:unmask', { type: 'Column', path: [column.schema, column.table, column.column] }).permitted;
     });
+    this.#maskers.set(shape, { masking: masking.version, policy: policy.version, masker });
+    return masker;
   }
 
   release(operation: OperationId, ticket: number, chunk: Uint8Array): true | Promise<void> {

@@ -30,8 +30,20 @@ async function tool(context: TestContext, name: DebianTool): Promise<string> {
   return found ?? skipBecause(context, why);
 }
 
-const through = (): Record<string, string> => ({ PGHOST: '127.0.0.1', PGPORT: String(service.through.port), PGUSER: 'ci', PGPASSWORD: service.token, PGDATABASE: 'bank' });
-const directly = (): Record<string, string> => ({ PGHOST: '127.0.0.1', PGPORT: String(service.server.port), PGUSER: 'postgres', PGPASSWORD: service.server.password, PGDATABASE: 'postgres' });
+const through = (): Record<string, string> => ({
+  PGHOST: '127.0.0.1',
+  PGPORT: String(service.through.port),
+  PGUSER: 'ci',
+  PGPASSWORD: service.token,
+  PGDATABASE: 'bank',
+});
+const directly = (): Record<string, string> => ({
+  PGHOST: '127.0.0.1',
+  PGPORT: String(service.server.port),
+  PGUSER: 'postgres',
+  PGPASSWORD: service.server.password,
+  PGDATABASE: 'postgres',
+});
 
 function file(name: string, text: string): string {
   const path = join(home, name);
@@ -57,7 +69,36 @@ const build = async (): Promise<void> => {
 
 describe('psql', () => {
   const commands = [
-    ...['\\d', '\\d t', '\\d+ t', '\\d+ v', '\\dt', '\\dt+', '\\di+', '\\l', '\\df', '\\df+ f', '\\dn+', '\\du+', '\\dp', '\\dT+', '\\do =', '\\dx', '\\dv+', '\\dc UTF8*', '\\dC int4', '\\dd', '\\dD', '\\dF', '\\dL+', '\\drds', '\\dy', '\\z', '\\sf f', '\\sv v'],
+    ...[
+      '\\d',
+      '\\d t',
+      '\\d+ t',
+      '\\d+ v',
+      '\\dt',
+      '\\dt+',
+      '\\di+',
+      '\\l',
+      '\\df',
+      '\\df+ f',
+      '\\dn+',
+      '\\du+',
+      '\\dp',
+      '\\dT+',
+      '\\do =',
+      '\\dx',
+      '\\dv+',
+      '\\dc UTF8*',
+      '\\dC int4',
+      '\\dd',
+      '\\dD',
+      '\\dF',
+      '\\dL+',
+      '\\drds',
+      '\\dy',
+      '\\z',
+      '\\sf f',
+      '\\sv v',
+    ],
     "select 1 as one, 'x' as two \\gdesc",
     'select id, name from t where id < 3 \\gx',
     'select 42 as a \\gset',
@@ -104,7 +145,11 @@ describe('psql', () => {
   it('gives scripts the exit code and the values of variables', async (context) => {
     const psql = await tool(context, 'psql');
     await build();
-    expect(await run(psql, ['-XAtq', '-v', 'wanted=3', '-f', '-'], through(), "select name from t where id = :'wanted';\n")).toEqual({ code: 0, out: 'name 3\n', err: '' });
+    expect(await run(psql, ['-XAtq', '-v', 'wanted=3', '-f', '-'], through(), "select name from t where id = :'wanted';\n")).toEqual({
+      code: 0,
+      out: 'name 3\n',
+      err: '',
+    });
     expect((await run(psql, ['-X', '-c', 'select nope'], through())).code).toBe(1);
   });
 
@@ -204,7 +249,9 @@ describe('pgbench', () => {
       expect(written.out).toContain('number of failed transactions: 0');
     }
     // TPC-B's own invariant
-    const sums = await observer.rows('select (select sum(abalance) from pgbench_accounts), (select sum(tbalance) from pgbench_tellers), (select sum(bbalance) from pgbench_branches), (select sum(delta) from pgbench_history), (select count(*) from pgbench_history)');
+    const sums = await observer.rows(
+      'select (select sum(abalance) from pgbench_accounts), (select sum(tbalance) from pgbench_tellers), (select sum(bbalance) from pgbench_branches), (select sum(delta) from pgbench_history), (select count(*) from pgbench_history)',
+    );
     expect(new Set(sums[0]?.slice(0, 4)).size).toBe(1);
     expect(sums[0]?.[4]).toBe('120');
   });
@@ -212,7 +259,10 @@ describe('pgbench', () => {
   it('goes on after errors inside its scripts', async (context) => {
     const pgbench = await tool(context, 'pgbench');
     await build();
-    const script = file('pipeline.sql', '\\startpipeline\nselect 1;\ninsert into t (id, name) values (5000 + :client_id, $$x$$) on conflict do nothing;\n\\endpipeline\n');
+    const script = file(
+      'pipeline.sql',
+      '\\startpipeline\nselect 1;\ninsert into t (id, name) values (5000 + :client_id, $$x$$) on conflict do nothing;\n\\endpipeline\n',
+    );
     const { out } = await run(pgbench, ['-n', '-M', 'extended', '-f', script, '-c', '2', '-t', '10'], through());
     expect(out).toContain('number of transactions actually processed: 20/20');
   });
@@ -227,7 +277,9 @@ describe('drivers in other languages print what they print directly', () => {
     const { found, why } = await pythonWithPsycopg();
     const python = found ?? skipBecause(context, why);
     const script = join(import.meta.dirname, 'drivers', 'drive.py');
-    const both = await twice((environment, ...more) => run(python.program, [...python.arguments, script, '', ...more], { ...python.environment, ...environment }));
+    const both = await twice((environment, ...more) =>
+      run(python.program, [...python.arguments, script, '', ...more], { ...python.environment, ...environment }),
+    );
     expect(both.ours.err).toBe('');
     expect(both.ours.out.match(refused)).toEqual(Array.from({ length: 4 }, () => 'refused 0A000\n'));
     expect(both.ours.out.replaceAll(refused, '')).toBe(both.theirs.out);
@@ -238,7 +290,10 @@ describe('drivers in other languages print what they print directly', () => {
     const java = found ?? skipBecause(context, why);
     const script = join(import.meta.dirname, 'drivers', 'Drive.java');
     const both = await twice(({ PGPORT = '', PGUSER = '', PGPASSWORD = '', PGDATABASE = '' }, ...more) =>
-      run(java.program, [...java.arguments, script, `jdbc:postgresql://127.0.0.1:${PGPORT}/${PGDATABASE}`, PGUSER, ...more], { ...java.environment, PASSWORD: PGPASSWORD }),
+      run(java.program, [...java.arguments, script, `jdbc:postgresql://127.0.0.1:${PGPORT}/${PGDATABASE}`, PGUSER, ...more], {
+        ...java.environment,
+        PASSWORD: PGPASSWORD,
+      }),
     );
     expect(both.ours.err).toBe('');
     expect(both.ours.out.match(refused)).toEqual(['refused 0A000\n']);

@@ -38,10 +38,19 @@ describe('node-postgres', () => {
 
   it('runs text, parameters, named statements and binary results', async () => {
     expect((await client.query<{ v: string }>('select v from t where id = 7')).rows).toEqual([{ v: 'v7' }]);
-    expect((await client.query('select $1::int + 1 as n, $2::text as s, $3::jsonb as j, $4::timestamptz as at, $5::int[] as a', [41, 'it’s', { a: [1] }, new Date(0), [1, 2]])).rows).toEqual([
-      { n: 42, s: 'it’s', j: { a: [1] }, at: new Date(0), a: [1, 2] },
-    ]);
-    for (let id = 1; id <= 3; id++) expect((await client.query({ name: 'by-id', text: 'select v from t where id = $1', values: [id] })).rows).toEqual([{ v: `v${String(id)}` }]);
+    expect(
+      (
+        await client.query('select $1::int + 1 as n, $2::text as s, $3::jsonb as j, $4::timestamptz as at, $5::int[] as a', [
+          41,
+          'it’s',
+          { a: [1] },
+          new Date(0),
+          [1, 2],
+        ])
+      ).rows,
+    ).toEqual([{ n: 42, s: 'it’s', j: { a: [1] }, at: new Date(0), a: [1, 2] }]);
+    for (let id = 1; id <= 3; id++)
+      expect((await client.query({ name: 'by-id', text: 'select v from t where id = $1', values: [id] })).rows).toEqual([{ v: `v${String(id)}` }]);
     // the published types leave it out
     const binary: pg.QueryConfig & { binary: boolean } = { text: 'select id, v from t where id = 3', binary: true };
     expect((await client.query(binary)).rows).toEqual([{ id: 3, v: 'v3' }]);
@@ -57,7 +66,12 @@ describe('node-postgres', () => {
   it('keeps transactions apart from their errors', async () => {
     await client.query('begin');
     await client.query("insert into t values (200, 'x')");
-    await expect(client.query('insert into t values ($1, $2)', [200, 'again'])).rejects.toMatchObject({ code: '23505', constraint: 't_pkey', table: 't', schema: 'public' });
+    await expect(client.query('insert into t values ($1, $2)', [200, 'again'])).rejects.toMatchObject({
+      code: '23505',
+      constraint: 't_pkey',
+      table: 't',
+      schema: 'public',
+    });
     await expect(client.query('select 1')).rejects.toMatchObject({ code: '25P02' });
     await client.query('rollback');
     expect(await observer.value('select count(*) from t where id = 200')).toBe('0');
@@ -82,7 +96,8 @@ describe('node-postgres', () => {
   });
 
   it('is told about COPY, LISTEN and NOTIFY, and goes on', async () => {
-    for (const sql of ['copy t to stdout', 'listen news', "notify news, 'x'", 'unlisten *']) await expect(client.query(sql)).rejects.toMatchObject({ code: '0A000' });
+    for (const sql of ['copy t to stdout', 'listen news', "notify news, 'x'", 'unlisten *'])
+      await expect(client.query(sql)).rejects.toMatchObject({ code: '0A000' });
     expect((await client.query('select count(*)::int as n from t')).rows).toEqual([{ n: 100 }]);
   });
 
@@ -117,10 +132,13 @@ describe('postgres.js', () => {
   it('prepares, pipelines and converts', async () => {
     const answers = await Promise.all(Array.from({ length: 100 }, (_one, index) => sql<{ v: string }[]>`select v from t where id = ${index + 1}`));
     expect(answers.map((answer) => answer[0]?.v)).toEqual(Array.from({ length: 100 }, (_one, index) => `v${String(index + 1)}`));
-    expect([...(await sql`select ${sql.array([1, 2, 3])}::int[] as a, ${sql.json({ b: [null, true] })}::jsonb as j, ${new Date(0)}::timestamptz as at, ${'x'}::text as s, ${null}::int as none, 12345678901234567890::numeric as big`)]).toEqual([
-      { a: [1, 2, 3], j: { b: [null, true] }, at: new Date(0), s: 'x', none: null, big: '12345678901234567890' },
+    expect([
+      ...(await sql`select ${sql.array([1, 2, 3])}::int[] as a, ${sql.json({ b: [null, true] })}::jsonb as j, ${new Date(0)}::timestamptz as at, ${'x'}::text as s, ${null}::int as none, 12345678901234567890::numeric as big`),
+    ]).toEqual([{ a: [1, 2, 3], j: { b: [null, true] }, at: new Date(0), s: 'x', none: null, big: '12345678901234567890' }]);
+    expect(await sql`select id, v from t where id in ${sql([1, 2])} order by id`.values()).toEqual([
+      [1, 'v1'],
+      [2, 'v2'],
     ]);
-    expect(await sql`select id, v from t where id in ${sql([1, 2])} order by id`.values()).toEqual([[1, 'v1'], [2, 'v2']]);
   });
 
   it('runs several statements with simple(), and describes without running', async () => {
@@ -132,12 +150,14 @@ describe('postgres.js', () => {
   it('commits, rolls back and nests transactions', async () => {
     await sql.begin(async (transaction) => {
       await transaction`insert into t values (200, 'x')`;
-      await transaction.savepoint(async (inner) => {
-        await inner`insert into t values (201, 'y')`;
-        await inner`insert into t values (200, 'again')`;
-      }).catch((error: unknown) => {
-        expect(error).toMatchObject({ code: '23505' });
-      });
+      await transaction
+        .savepoint(async (inner) => {
+          await inner`insert into t values (201, 'y')`;
+          await inner`insert into t values (200, 'again')`;
+        })
+        .catch((error: unknown) => {
+          expect(error).toMatchObject({ code: '23505' });
+        });
       await transaction`insert into t values (202, 'z')`;
     });
     expect(await observer.rows('select id from t where id >= 200 order by id')).toEqual([['200'], ['202']]);

@@ -1,6 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configure, permitAll, startAppliance, type Appliance } from '../support/appliance.ts';
-import { bind, describe as describeMessage, execute, fields, parse, query, RawClient, show, startup, sync, type Frame, type Login } from '../support/postgres-client.ts';
+import {
+  bind,
+  describe as describeMessage,
+  execute,
+  fields,
+  parse,
+  query,
+  RawClient,
+  show,
+  startup,
+  sync,
+  type Frame,
+  type Login,
+} from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 import { scripts } from './scripts.ts';
 import { statements } from './statements.ts';
@@ -17,7 +30,12 @@ let through: Login;
 beforeAll(async () => {
   [direct, target, appliance] = await Promise.all([startPostgres({ settings }), startPostgres({ settings }), startAppliance()]);
   const { host, port, user, password } = target;
-  const token = await configure(appliance, { principal: 'ci', resource: 'bank', target: { host, port, user, password, database: 'postgres' }, policies: permitAll });
+  const token = await configure(appliance, {
+    principal: 'ci',
+    resource: 'bank',
+    target: { host, port, user, password, database: 'postgres' },
+    policies: permitAll,
+  });
   await Promise.all([direct, target].map(makeTemporarySchemas));
   directly = { host: direct.host, port: direct.port, user: direct.user, password: direct.password, database: 'postgres' };
   through = { host: '127.0.0.1', port: appliance.port, user: 'ci', password: token, database: 'bank' };
@@ -40,7 +58,9 @@ async function makeTemporarySchemas({ host, port, user, password }: PostgresServ
 }
 
 /** Statements that are refused on purpose: the client reads our words instead of the target's, with the same SQLSTATE. */
-const refused: readonly { readonly sql: string; readonly why: string }[] = [{ sql: 'select array[1,2][5]', why: 'no PostgreSQL grammar accepts it, and what cannot be understood is never forwarded' }];
+const refused: readonly { readonly sql: string; readonly why: string }[] = [
+  { sql: 'select array[1,2][5]', why: 'no PostgreSQL grammar accepts it, and what cannot be understood is never forwarded' },
+];
 
 /** Several statements in one text are for the simple protocol only. */
 function isSingle(sql: string): boolean {
@@ -63,7 +83,7 @@ const oneByOne = async (client: RawClient, asked: readonly Uint8Array[][]): Prom
 const allAtOnce = async (client: RawClient, asked: readonly Uint8Array[][]): Promise<Frame[][]> => {
   client.send(...asked.flat());
   const answers: Frame[][] = [];
-  for (const _one of asked) answers.push(await client.until('Z'));
+  while (answers.length < asked.length) answers.push(await client.until('Z'));
   return answers;
 };
 
@@ -110,7 +130,9 @@ describe.each<[string, Ask, typeof oneByOne]>([
       const [mine, other] = [ours[index] ?? [], theirs[index] ?? []];
       return mine.map(show).join('\n') === other.map(show).join('\n') ? [] : [{ sql, mine, other }];
     });
-    expect(differing.filter(({ sql }) => !reasons.has(sql)).map(({ sql, mine, other }) => ({ sql, ours: mine.map(show), theirs: other.map(show) }))).toEqual([]);
+    expect(differing.filter(({ sql }) => !reasons.has(sql)).map(({ sql, mine, other }) => ({ sql, ours: mine.map(show), theirs: other.map(show) }))).toEqual(
+      [],
+    );
     // the refused ones: same types, same state, same SQLSTATE
     expect(differing.map(({ sql, mine }) => ({ sql, answer: outline(mine) }))).toEqual(differing.map(({ sql, other }) => ({ sql, answer: outline(other) })));
     expect(differing.map(({ sql }) => sql)).toEqual(refused.map(({ sql }) => sql));

@@ -1,7 +1,20 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { permitAll, putPolicies } from '../support/appliance.ts';
-import { bind, describe as describeMessage, execute, fields, flush, int32, message, parse, query, RawClient, sync, type Frame } from '../support/postgres-client.ts';
+import {
+  bind,
+  describe as describeMessage,
+  execute,
+  fields,
+  flush,
+  int32,
+  message,
+  parse,
+  query,
+  RawClient,
+  sync,
+  type Frame,
+} from '../support/postgres-client.ts';
 import { backendOf, Observer, startService, type Service } from '../support/service.ts';
 
 const noDelete = `${permitAll}
@@ -119,10 +132,33 @@ describe('a refused simple query', () => {
   });
 
   it('stands in the middle of others that were sent with it', async () => {
-    client.send(query('insert into t values (2)'), query('delete from t'), query('insert into t values (3)'), query('begin'), query('delete from t'), query('insert into t values (4)'), query('commit'));
+    client.send(
+      query('insert into t values (2)'),
+      query('delete from t'),
+      query('insert into t values (3)'),
+      query('begin'),
+      query('delete from t'),
+      query('insert into t values (4)'),
+      query('commit'),
+    );
     const answers: string[] = [];
     for (let left = 7; left > 0; left--) answers.push(...outline(await client.until('Z')));
-    expect(answers).toEqual(['C INSERT 0 1', 'Z I', 'E 42501', 'Z I', 'C INSERT 0 1', 'Z I', 'C BEGIN', 'Z T', 'E 42501', 'Z E', 'E 25P02', 'Z E', 'C ROLLBACK', 'Z I']);
+    expect(answers).toEqual([
+      'C INSERT 0 1',
+      'Z I',
+      'E 42501',
+      'Z I',
+      'C INSERT 0 1',
+      'Z I',
+      'C BEGIN',
+      'Z T',
+      'E 42501',
+      'Z E',
+      'E 25P02',
+      'Z E',
+      'C ROLLBACK',
+      'Z I',
+    ]);
     expect(await ids()).toEqual(['1', '2', '3']);
   });
 });
@@ -146,15 +182,32 @@ describe('a refused step of a pipeline', () => {
   });
 
   it('takes BEGIN and COMMIT of its own pipeline with it', async () => {
-    expect(await ask(...run('begin'), ...run('insert into t values (2)'), ...run('delete from t'), ...run('commit'), sync)).toEqual([...ran('BEGIN'), ...ran('INSERT 0 1'), 'E 42501', 'Z E']);
+    expect(await ask(...run('begin'), ...run('insert into t values (2)'), ...run('delete from t'), ...run('commit'), sync)).toEqual([
+      ...ran('BEGIN'),
+      ...ran('INSERT 0 1'),
+      'E 42501',
+      'Z E',
+    ]);
     expect(await ask(query('rollback'))).toEqual(['C ROLLBACK', 'Z I']);
     expect(await ids()).toEqual(['1']);
   });
 
   it('leaves the pipelines before and behind it alone', async () => {
-    client.send(...run('insert into t values (2)'), sync, ...run('delete from t'), ...run('insert into t values (3)'), sync, ...run('insert into t values (4)'), sync);
+    client.send(
+      ...run('insert into t values (2)'),
+      sync,
+      ...run('delete from t'),
+      ...run('insert into t values (3)'),
+      sync,
+      ...run('insert into t values (4)'),
+      sync,
+    );
     const answers = [await client.until('Z'), await client.until('Z'), await client.until('Z')];
-    expect(answers.map(outline)).toEqual([[...ran('INSERT 0 1'), 'Z I'], ['E 42501', 'Z I'], [...ran('INSERT 0 1'), 'Z I']]);
+    expect(answers.map(outline)).toEqual([
+      [...ran('INSERT 0 1'), 'Z I'],
+      ['E 42501', 'Z I'],
+      [...ran('INSERT 0 1'), 'Z I'],
+    ]);
     expect(await ids()).toEqual(['1', '2', '4']);
   });
 
@@ -213,7 +266,12 @@ describe('a policy that changes meanwhile', () => {
     await ask(query('prepare gone_in_sql as delete from t'));
     await putPolicies(service.appliance, noDelete);
     try {
-      expect(await ask(bind('', 'new', ['2']), execute(''), execute('portal'), bind('', 'new', ['3']), execute(''), sync)).toEqual(['2', 'C INSERT 0 1', 'E 42501', 'Z E']);
+      expect(await ask(bind('', 'new', ['2']), execute(''), execute('portal'), bind('', 'new', ['3']), execute(''), sync)).toEqual([
+        '2',
+        'C INSERT 0 1',
+        'E 42501',
+        'Z E',
+      ]);
       await ask(query('rollback'));
       expect(await ask(bind('', 'new', ['2']), execute(''), bind('', 'gone', ['1']), execute(''), sync)).toEqual(['2', 'C INSERT 0 1', '2', 'E 42501', 'Z I']);
       expect(await ask(bind('', 'gone', ['1'], { results: [1] }), describeMessage('P', ''), execute(''), sync)).toEqual(['2', 'n', 'E 42501', 'Z I']);
@@ -226,7 +284,22 @@ describe('a policy that changes meanwhile', () => {
 
 /** Statements of a random script; `denied` stands for a refused one, and directly for one that fails. */
 const denied = 'delete from t';
-const words = ['begin', 'commit', 'rollback', 'savepoint a', 'rollback to a', 'release a', 'insert', 'insert', "insert into t values (1, 'again')", 'select 1/0', 'select count(*) from t', "update t set v = v || 'x'", denied, denied];
+const words = [
+  'begin',
+  'commit',
+  'rollback',
+  'savepoint a',
+  'rollback to a',
+  'release a',
+  'insert',
+  'insert',
+  "insert into t values (1, 'again')",
+  'select 1/0',
+  'select count(*) from t',
+  "update t set v = v || 'x'",
+  denied,
+  denied,
+];
 const group = fc.record({ simple: fc.boolean(), words: fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 4 }) });
 type Group = typeof group extends fc.Arbitrary<infer T> ? T : never;
 
@@ -242,7 +315,11 @@ function* counting(): Generator<number> {
 }
 
 /** Error codes of refusals aside, what the client sees; the rows; and what the target says about its own state. */
-async function played(on: RawClient, groups: readonly Group[], how: { denying: boolean; pipelined: boolean; watched: string; at: Observer }): Promise<unknown[]> {
+async function played(
+  on: RawClient,
+  groups: readonly Group[],
+  how: { denying: boolean; pipelined: boolean; watched: string; at: Observer },
+): Promise<unknown[]> {
   await how.at.rows('truncate t');
   await how.at.rows("insert into t values (1, 'one')");
   const seen: unknown[] = [];

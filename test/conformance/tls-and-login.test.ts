@@ -26,10 +26,18 @@ afterAll(async () => {
   await service.stop();
 });
 
-async function psql(context: TestContext, conninfo: string, commands: readonly string[] = ['select 1'], environment: Record<string, string> = {}): Promise<Finished> {
+async function psql(
+  context: TestContext,
+  conninfo: string,
+  commands: readonly string[] = ['select 1'],
+  environment: Record<string, string> = {},
+): Promise<Finished> {
   const { found, why } = await debianTool('psql');
   const base = `host=localhost hostaddr=127.0.0.1 port=${String(service.through.port)} user=ci dbname=bank`;
-  return run(found ?? skipBecause(context, why), ['-XAt', ...commands.flatMap((command) => ['-c', command]), `${base} ${conninfo}`], { PGPASSWORD: service.token, ...environment });
+  return run(found ?? skipBecause(context, why), ['-XAt', ...commands.flatMap((command) => ['-c', command]), `${base} ${conninfo}`], {
+    PGPASSWORD: service.token,
+    ...environment,
+  });
 }
 
 describe('psql over', () => {
@@ -59,7 +67,13 @@ describe('psql over', () => {
 });
 
 async function overTls(options: ConnectionOptions): Promise<RawClient> {
-  const socket = connectTls({ host: '127.0.0.1', port: service.through.port, ca: readFileSync(service.appliance.caFile, 'utf8'), servername: 'localhost', ...options });
+  const socket = connectTls({
+    host: '127.0.0.1',
+    port: service.through.port,
+    ca: readFileSync(service.appliance.caFile, 'utf8'),
+    servername: 'localhost',
+    ...options,
+  });
   await new Promise<void>((resolve) => {
     socket.once('secureConnect', resolve);
     socket.once('error', () => {
@@ -79,7 +93,10 @@ describe('direct TLS', () => {
     client.end();
   });
 
-  it.each([['without ALPN', {}], ['with another protocol', { ALPNProtocols: ['http/1.1'] }]])('%s is cut off before a word', async (_name, options) => {
+  it.each([
+    ['without ALPN', {}],
+    ['with another protocol', { ALPNProtocols: ['http/1.1'] }],
+  ])('%s is cut off before a word', async (_name, options) => {
     const client = await overTls(options);
     client.raw = [];
     client.send(startup({ user: 'ci', database: 'bank' }));
@@ -124,7 +141,11 @@ describe('before the login', () => {
     ['a role through options', [startup({ user: 'ci', database: 'bank', options: '-crole=postgres' })], '42704'],
     ['a switch of the server', [startup({ user: 'ci', database: 'bank', options: '-d 5' })], '42704'],
     ['another encoding', [startup({ user: 'ci', database: 'bank', client_encoding: 'LATIN1' })], '22023'],
-    ['a parameter given twice', [Buffer.from(startup({ user: 'ci', usez: 'x', database: 'bank' }).toString('latin1').replace('usez', 'user'), 'latin1')], '08P01'],
+    [
+      'a parameter given twice',
+      [Buffer.from(startup({ user: 'ci', usez: 'x', database: 'bank' }).toString('latin1').replace('usez', 'user'), 'latin1')],
+      '08P01',
+    ],
     ['no user', [startup({ database: 'bank' })], '28000'],
     ['an old protocol', [startup({ user: 'ci' }, 131_072)], '0A000'],
   ])('%s is refused with its own code', async (_name, sent, sqlstate) => {
@@ -135,8 +156,18 @@ describe('before the login', () => {
   });
 
   it('settings that may be given arrive at the target', async (context) => {
-    const environment = { PGOPTIONS: '-c statement_timeout=12345 -csearch_path=pg_catalog,\\ public --default-transaction-isolation=serializable', PGTZ: 'Europe/Vienna', PGDATESTYLE: 'German', PGAPPNAME: 'nightly' };
-    const { out } = await psql(context, '', ['show statement_timeout', 'show search_path', 'show default_transaction_isolation', 'show timezone', 'show datestyle', 'show application_name'], environment);
+    const environment = {
+      PGOPTIONS: '-c statement_timeout=12345 -csearch_path=pg_catalog,\\ public --default-transaction-isolation=serializable',
+      PGTZ: 'Europe/Vienna',
+      PGDATESTYLE: 'German',
+      PGAPPNAME: 'nightly',
+    };
+    const { out } = await psql(
+      context,
+      '',
+      ['show statement_timeout', 'show search_path', 'show default_transaction_isolation', 'show timezone', 'show datestyle', 'show application_name'],
+      environment,
+    );
     expect(out).toBe('12345ms\npg_catalog, public\nserializable\nEurope/Vienna\nGerman, DMY\npostern:ci\n');
   });
 });
@@ -186,7 +217,10 @@ describe('a login', () => {
 
   it('to a resource that the token is not for looks like one to a resource that is not there', async () => {
     const { host, port, user, password } = service.server;
-    await service.appliance.json(['resource', 'add', 'other', '--host', host, '--port', String(port), '--database', 'beside', '--account', user, '--tls', 'disable'], `${password}\n`);
+    await service.appliance.json(
+      ['resource', 'add', 'other', '--host', host, '--port', String(port), '--database', 'beside', '--account', user, '--tls', 'disable'],
+      `${password}\n`,
+    );
     const token = await tokenFor(service.appliance, 'ci', ['--resource', 'other']);
     expect(await refusal({ password: token, database: 'other' })).toBeNull();
     const unavailable = (name: string): Record<string, string> => ({ C: '3D000', M: `There is no resource "${name}", or you may not use it.` });
@@ -289,7 +323,10 @@ describe('the port of one resource', () => {
     expect(rows(await client.ask(query('select current_database()')))).toEqual([['beside']]);
     client.end();
     expect(await refusal({ port, database: 'bank' })).toMatchObject({ C: '3D000' });
-    expect(await psql(context, `port=${String(port)} dbname=postgres`, ['\\c beside', 'select current_database()'])).toMatchObject({ code: 0, out: expect.stringContaining('beside\n') as string });
+    expect(await psql(context, `port=${String(port)} dbname=postgres`, ['\\c beside', 'select current_database()'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('beside\n') as string,
+    });
     await service.appliance.json(['resource', 'update', 'bank', '--shared-port-only']);
     await expect.poll(() => refusal(login).catch(() => 'closed')).toBe('closed');
   });

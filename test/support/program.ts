@@ -20,7 +20,10 @@ export interface Running {
 
 /** Starts an ordinary client with nothing of our environment but PATH. */
 export function start(program: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(program, [...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', HOME: '/nonexistent', TERM: 'dumb', ...environment } });
+  const child = spawn(program, [...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', HOME: '/nonexistent', TERM: 'dumb', ...environment },
+  });
   let [out, err, all] = ['', '', ''];
   let taken = 0;
   let wake: () => void = () => undefined;

@@ -17,7 +17,12 @@ export interface Service {
 export async function startService(options: { settings?: readonly string[]; policies?: string } = {}): Promise<Service> {
   const [server, appliance] = await Promise.all([startPostgres({ settings: options.settings ?? [] }), startAppliance()]);
   const { host, port, user, password } = server;
-  const token = await configure(appliance, { principal: 'ci', resource: 'bank', target: { host, port, user, password, database: 'postgres' }, policies: options.policies ?? permitAll });
+  const token = await configure(appliance, {
+    principal: 'ci',
+    resource: 'bank',
+    target: { host, port, user, password, database: 'postgres' },
+    policies: options.policies ?? permitAll,
+  });
   return {
     server,
     appliance,

@@ -106,7 +106,7 @@ class PostgresEngine {
     const connectCatalogue: Connect = (use) =>
       session.lease((credential) => brieflyConnected({ ...options, deadlineMs: catalogueDeadlineMs }, credential, use));
     const parameters = new Map([...client.wants.upstream, ['application_name', clip(`postern:${session.caller.name}`, 63)]]);
-    const [target] = await both(
+    const target = await both(
       session.lease((credential) => connectTarget({ ...options, credential, parameters })),
       catalogue.isFresh ? Promise.resolve() : catalogue.refresh(connectCatalogue),
     );
@@ -133,13 +133,17 @@ class PostgresEngine {
   }
 }
 
-/** The target's connection is closed when the catalogue can't be had. */
-async function both(connecting: Promise<Target>, catalogue: Promise<void>): Promise<[Target]> {
-  const [target, loaded] = await Promise.allSettled([connecting, catalogue]);
-  if (target.status === 'rejected') throw target.reason;
-  if (loaded.status === 'fulfilled') return [target.value];
-  target.value.connection.socket.destroy();
-  throw loaded.reason;
+/** The target's connection is closed when the catalogue can't be had; a target that can't be reached is told at once. */
+async function both(connecting: Promise<Target>, catalogue: Promise<void>): Promise<Target> {
+  const loaded = catalogue.then(
+    () => null,
+    (error: unknown) => ({ error }),
+  );
+  const target = await connecting;
+  const failed = await loaded;
+  if (failed === null) return target;
+  target.connection.socket.destroy();
+  throw failed.error;
 }
 
 /** What the target said about itself, our own cancel key, and ReadyForQuery. */
