@@ -86,7 +86,7 @@ export class Pipeline {
       iterations: exchange.iterations,
       verify: async (authMessage, clientProof) => {
         const verified = exchange.verify(authMessage, clientProof);
-        const claimed = this.#ports.masking.text(user.slice(0, 128)).toWellFormed();
+        const claimed = this.#shown(user, 128);
         await this.#record(verified === null ? 'authentication.failed' : 'authentication.succeeded', {
           actor: verified === null ? { issuer: 'postern', subject: 'unknown', name: claimed, kind: 'unknown', credential: 'none' } : actorOf(verified.caller),
           origin: address,
@@ -103,21 +103,23 @@ export class Pipeline {
     const decision = resource === null ? null : this.#connect(caller, resource, database, entry.address);
     if (resource === null || decision?.permitted !== true) return this.#deny(caller, wants, entry, decision);
     const id = newId('ses');
+    // the caller's own word: what is written down of it is masked
+    const named = this.#shown(database, 128);
     const identity: SessionIdentity = {
       actor: actorOf(caller),
       origin: entry.address,
       affected: resource.name,
       session: id,
       account: resource.account,
-      database,
+      database: named,
     };
     const { gateway } = this.#options;
     const { account } = resource;
     const startedAt = timestamp(this.#options.clock.now());
-    const listed = { id, gateway, principal: caller.name, resource: resource.name, database, account, address: entry.address, startedAt };
+    const listed = { id, gateway, principal: caller.name, resource: resource.name, database: named, account, address: entry.address, startedAt };
     const key = await this.#ports.control.open({ ...listed, operations: 0 });
-    const live = this.#start(identity, { caller, resource, sink, key, listed });
-    const application = this.#ports.masking.text(wants.applicationName.slice(0, 64)).toWellFormed();
+    const live = this.#start(identity, { caller, resource, database, sink, key, listed });
+    const application = this.#shown(wants.applicationName, 64);
     await this.#record(
       'session.started',
       {
@@ -137,7 +139,7 @@ export class Pipeline {
 
   #start(
     identity: SessionIdentity,
-    given: { caller: Caller; resource: Resource; sink: Sink; key: RecordingKey; listed: Omit<Listed, 'operations'> },
+    given: { caller: Caller; resource: Resource; database: string; sink: Sink; key: RecordingKey; listed: Omit<Listed, 'operations'> },
   ): LiveSession {
     const { caller, resource } = given;
     const id = identity.session as LiveSession['id'];
@@ -155,7 +157,7 @@ export class Pipeline {
       id,
       caller,
       resource,
-      database: identity.database,
+      database: given.database,
       origin: identity.origin,
       identity,
       recorder,
@@ -197,7 +199,7 @@ export class Pipeline {
 
   /** The caller learns nothing about which resources exist; the log does. */
   async #deny(caller: Caller, wants: Wants, entry: Entry, decision: Decision | null): Promise<never> {
-    const wanted = this.#ports.masking.text((entry.pinned ?? wants.database).slice(0, 128)).toWellFormed();
+    const wanted = this.#shown(entry.pinned ?? wants.database, 128);
     await this.#record('access.denied', {
       actor: actorOf(caller),
       origin: entry.address,
@@ -207,6 +209,11 @@ export class Pipeline {
       policies: decision?.policies ?? [],
     });
     throw fail('ERR_RESOURCE_UNKNOWN', { message: `There is no resource "${wanted}", or you may not use it.` });
+  }
+
+  /** Masked before it is cut: half a card number would not be known as one. */
+  #shown(text: string, chars: number): string {
+    return this.#ports.masking.text(text).slice(0, chars).toWellFormed();
   }
 
   #record(code: Parameters<typeof header>[0], fields: Omit<Parameters<typeof header>[1], 'at'>, session?: string): Promise<void> {

@@ -15,6 +15,7 @@ import { actLabels, header, OperationHeaders, timestamp, type SessionIdentity } 
 import type { Outbox } from './outbox.ts';
 import { OperationPermit, type PermitOwner } from './permit.ts';
 import type { CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
+import { RecordedMasked } from './recorded-masked.ts';
 
 export interface Opening {
   readonly id: SessionId;
@@ -56,6 +57,8 @@ export class LiveSession implements Session, PermitOwner {
   readonly #end = new AbortController();
   readonly #maskText: (text: string) => string;
   readonly #maskers = new WeakMap<Shape, { masking: number; policy: string; masker: CompiledMasker }>();
+  /** the masked form of what is released unmasked */
+  readonly #recorded = new WeakMap<Uint8Array, Uint8Array>();
   #seq = 0;
   #lastTicket = 0;
   #closing: Promise<void> | null = null;
@@ -146,15 +149,19 @@ export class LiveSession implements Session, PermitOwner {
     const { masking, policy } = this.#ports;
     const known = this.#maskers.get(shape);
     if (known?.masking === masking.version && known.policy === policy.version) return known.masker;
-    const masker = masking.compile(this.resource.name, shape, (column) => {
-      return this.#scope.permits('field:unmask', { type: 'Column', path: [column.schema, column.table, column.column] }).permitted;
+    let isUnmasked = false;
+    const shown = masking.compile(this.resource.name, shape, (column) => {
+      const { permitted } = this.#scope.permits('field:unmask', { type: 'Column', path: [column.schema, column.table, column.column] });
+      isUnmasked ||= permitted;
+      return permitted;
     });
+    const masker = isUnmasked ? new RecordedMasked(shown, () => masking.compile(this.resource.name, shape, () => false), this.#recorded) : shown;
     this.#maskers.set(shape, { masking: masking.version, policy: policy.version, masker });
     return masker;
   }
 
   release(operation: OperationId, ticket: number, chunk: Uint8Array): true | Promise<void> {
-    const recorded = this.#opening.recorder.write('frames', operation, chunk);
+    const recorded = this.#opening.recorder.write('frames', operation, this.#recorded.get(chunk) ?? chunk);
     const sent = this.#opening.outbox.send(chunk, ticket);
     if (recorded === true) return sent;
     return sent === true ? recorded : Promise.all([recorded, sent]).then(() => undefined);

@@ -169,7 +169,7 @@ describe('psql', () => {
 
     async function open(context: TestContext): Promise<void> {
       const psql = await tool(context, 'psql');
-      terminal = start('script', ['-qec', `${psql} -X -n`, '/dev/null'], { ...through(), PAGER: 'cat' });
+      terminal = start('script', ['-qec', `'${psql}' -X -n`, '/dev/null'], { ...through(), PAGER: 'cat' });
       await terminal.saying(prompt);
     }
 

@@ -96,8 +96,7 @@ describe('node-postgres', () => {
   });
 
   it('is told about COPY, LISTEN and NOTIFY, and goes on', async () => {
-    for (const sql of ['copy t to stdout', 'listen news', "notify news, 'x'", 'unlisten *'])
-      await expect(client.query(sql)).rejects.toMatchObject({ code: '0A000' });
+    for (const sql of ['copy t to stdout', 'listen news', "notify news, 'x'"]) await expect(client.query(sql)).rejects.toMatchObject({ code: '0A000' });
     expect((await client.query('select count(*)::int as n from t')).rows).toEqual([{ n: 100 }]);
   });
 

@@ -257,6 +257,15 @@ describe('a function call', () => {
   });
 });
 
+describe('a cursor declared in SQL', () => {
+  it('is read with FETCH; an Execute of the protocol, which nobody decided, finds no portal', async () => {
+    await ask(query('begin; declare c cursor for select id from t'));
+    expect(await ask(query('fetch 1 from c'))).toEqual(['T', 'D', 'C FETCH 1', 'Z T']);
+    expect(await ask(execute('c'), sync)).toEqual(['E 34000', 'Z E']);
+    expect(await ask(query('rollback'))).toEqual(['C ROLLBACK', 'Z I']);
+  });
+});
+
 describe('a policy that changes meanwhile', () => {
   it('refuses at Execute what was parsed and bound before', async () => {
     await putPolicies(service.appliance, permitAll);

@@ -226,6 +226,10 @@ export const scripts: readonly Script[] = [
       ready(query('set search_path to pg_catalog')),
     ],
   },
+  {
+    name: 'what pools of drivers reset a session with',
+    steps: ['select pg_advisory_unlock_all(); close all; unlisten *; reset all;', 'discard all', 'unlisten *'].map((sql) => ready(query(sql))),
+  },
   { name: 'COPY data that nobody asked for', steps: [ready(message('d', Buffer.from('1\n')), message('c'), query('select 1'))] },
   {
     name: 'a long row and a long statement',

@@ -53,7 +53,6 @@ export const statementKinds: ReadonlyMap<string, StatementKind> = new Map([
 export const refusedKinds: ReadonlyMap<string, string> = new Map([
   ['CopyStmt', 'copy'],
   ['ListenStmt', 'listen'],
-  ['UnlistenStmt', 'unlisten'],
   ['NotifyStmt', 'notify'],
 ]);
 

@@ -328,6 +328,14 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     },
   ],
   [
+    // nobody listens, but pools of drivers send it with every reset
+    'UnlistenStmt',
+    (part) => {
+      part.kind = 'unlisten';
+      part.effect = 'none';
+    },
+  ],
+  [
     'VariableShowStmt',
     (part) => {
       part.kind = 'show';
