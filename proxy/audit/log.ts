@@ -247,8 +247,11 @@ export class AuditLog {
   #pump(): void {
     if (this.#committing) return;
     this.#committing = true;
-    void this.#commitAll().finally(() => {
-      this.#committing = false;
+    // after this turn's input: all of it goes into one commit
+    setImmediate(() => {
+      void this.#commitAll().finally(() => {
+        this.#committing = false;
+      });
     });
   }
 

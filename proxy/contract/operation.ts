@@ -58,6 +58,15 @@ export interface Facts {
   readonly context: FactContext;
   /** the shape with literals replaced by placeholders: what logs may show when values must be hidden */
   readonly template: string;
+  /** stored columns whose values the command puts into other stored columns; absent: none */
+  readonly copies?: readonly Copy[];
+}
+
+/** `to` null: a table that is not known yet, or one of several. `computed`: not as it was, so that other digits may be first. */
+export interface Copy {
+  readonly from: ColumnName;
+  readonly to: ColumnName | null;
+  readonly computed: boolean;
 }
 
 /** A piece of a command as shown to people: `text` is literal-free syntax, `value` a literal or a bind. */

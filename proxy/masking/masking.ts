@@ -23,6 +23,8 @@ export function createMasking(): Masking {
       },
       compile: (resource, shape, unmask) => compileShape(shape, { rules, resource, unmask }),
       text: maskText,
+      hides: (resource, columns) => (columns === null ? rules.hasTags(resource) : columns.some((column) => rules.tag(resource, column) !== null)),
+      strays: (resource, copies) => copies.find((copy) => rules.strays(resource, copy))?.from ?? null,
       command: (resource, facts, spans) => maskCommand(spans, rules, { resource, facts }),
     },
     update: (next) => {

@@ -1,7 +1,10 @@
 import type { MaskingRule, Tag } from '../contract/masking-rule.ts';
-import type { ColumnName } from '../contract/operation.ts';
+import type { ColumnName, Copy } from '../contract/operation.ts';
 
 const separator = '\u0000';
+
+/** how much is hidden: the middle digits, all of it, and all of it from everybody */
+const ranks: Readonly<Record<Tag, number>> = { pan: 0, other: 1, sad: 2 };
 
 /** The tagged columns of all resources, looked up by name. */
 export class RuleSet {
@@ -26,6 +29,15 @@ export class RuleSet {
 
   hasTags(resource: string): boolean {
     return this.#resources.has(resource);
+  }
+
+  /** Values would be seen there that are hidden here: SAD anywhere but in SAD, card numbers cut anew elsewhere in a column of card numbers. */
+  strays(resource: string, { from, to, computed }: Copy): boolean {
+    const source = this.tag(resource, from);
+    if (source === null) return false;
+    const target = to === null ? null : this.tag(resource, to);
+    if (target === null || ranks[target] < ranks[source]) return true;
+    return target === 'pan' && computed;
   }
 
   /** `table`: `schema.name` as in FactContext */

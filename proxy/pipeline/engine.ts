@@ -1,5 +1,5 @@
 import type { Caller } from '../contract/principal.ts';
-import type { Facts, Span } from '../contract/operation.ts';
+import type { ColumnName, Facts, Span } from '../contract/operation.ts';
 import type { ErrorCode } from '../contract/errors.ts';
 import type { Protocol, Resource } from '../contract/resource.ts';
 import type { Shape } from '../contract/shape.ts';
@@ -98,6 +98,8 @@ export interface Session {
   reply(frame: Uint8Array): true | Promise<void>;
   /** Masks a text of the target that is no result: error and notice fields, parameter values. */
   mask(text: string): string;
+  /** True when any of these stored columns is tagged: then no text of the target may quote its values. Null: unknown which. */
+  hides(columns: readonly ColumnName[] | null): boolean;
   /** Ends the session in the log; called once, whatever happened. */
   close(reason: string): Promise<void>;
 }

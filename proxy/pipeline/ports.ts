@@ -1,5 +1,5 @@
 import type { Phase, EventHeader } from '../contract/audit-event.ts';
-import type { Action, Facts, ObjectRef, Span } from '../contract/operation.ts';
+import type { Action, ColumnName, Copy, Facts, ObjectRef, Span } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { Shape } from '../contract/shape.ts';
@@ -95,6 +95,10 @@ export interface MaskingPort {
   readonly version: number;
   /** `unmask(column)` asks policy for field:unmask; never asked for SAD. Throws ERR_MASKED_BINARY. */
   compile(resource: string, shape: Shape, unmask: (column: { schema: string; table: string; column: string }) => boolean): CompiledMasker;
+  /** A column of these is tagged; null: any column of the resource. */
+  hides(resource: string, columns: readonly ColumnName[] | null): boolean;
+  /** The first tagged column whose values would go where they are less hidden; null: none. */
+  strays(resource: string, copies: readonly Copy[]): ColumnName | null;
   /** Detector over free text: PAN to first 6 + last 4, track data hidden. Same length in UTF-16 units. */
   text(text: string): string;
   /**

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { fail } from '../contract/errors.ts';
-import type { Facts } from '../contract/operation.ts';
+import type { ColumnName, Facts } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { Shape } from '../contract/shape.ts';
@@ -113,6 +113,8 @@ export class LiveSession implements Session, PermitOwner {
     const { facts } = operation;
     const decision = this.#scope.decide(facts);
     if (!decision.permitted) return { verdict: 'refused', denial: this.#refuse(operation, decision) };
+    const stray = this.#stray(facts, decision);
+    if (stray !== null) return { verdict: 'refused', denial: this.#refuse(operation, stray) };
     const command = this.#ports.masking.command(this.resource.name, facts, operation.shown());
     const admitted = { ...this.#next(), command, exact: operation.exact };
     return decision.approve === undefined ? this.#admit(facts, decision, admitted) : this.#hold(facts, decision, admitted);
@@ -120,7 +122,16 @@ export class LiveSession implements Session, PermitOwner {
 
   check(operation: Operation): Denial | null {
     const decision = this.#scope.decide(operation.facts);
-    return decision.permitted ? null : this.#refuse(operation, decision);
+    const refusing = decision.permitted ? this.#stray(operation.facts, decision) : decision;
+    return refusing === null ? null : this.#refuse(operation, refusing);
+  }
+
+  /** What is tagged must not be copied to where it is less hidden; null: it is not. */
+  #stray({ copies }: Facts, { policyVersion }: Decision): Decision | null {
+    const column = copies === undefined ? null : this.#ports.masking.strays(this.resource.name, copies);
+    if (column === null) return null;
+    const message = `values of the tagged column ${column.schema}.${column.table}.${column.column} would be stored where they are less hidden`;
+    return { permitted: false, policies: [], message: this.#maskText(message), hint: 'Tag the column they go to alike.', policyVersion };
   }
 
   refuse(refusal: Refusal): Denial {
@@ -142,6 +153,10 @@ export class LiveSession implements Session, PermitOwner {
 
   mask(text: string): string {
     return this.#maskText(text);
+  }
+
+  hides(columns: readonly ColumnName[] | null): boolean {
+    return this.#ports.masking.hides(this.resource.name, columns);
   }
 
   /** One masker per shape: results of one session come one after the other, and each takes its own count away. */

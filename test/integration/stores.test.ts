@@ -208,12 +208,12 @@ describe('brute force of the hidden digits, with the first 6 and the last 4 know
     const at = inTable + cardPaths.findIndex(({ name }) => name === 'wrong syntax');
     const pan = pans[at] ?? '';
     const stored = digests();
-    const control = createHash('sha256').update(`selec '${pan}'`).digest('latin1');
+    const control = createHash('sha256').update(`selec '${pan}'`).digest().toString('latin1');
     let guesses = 0;
     const hits = new Set<string>();
     for (const guess of candidates(pan.slice(0, 6), pan.slice(-4), pan.length)) {
       guesses++;
-      const digest = createHash('sha256').update(`selec '${guess}'`).digest('latin1');
+      const digest = createHash('sha256').update(`selec '${guess}'`).digest().toString('latin1');
       if (stored.has(digest)) hits.add(guess);
       if (digest === control) hits.add('control');
     }

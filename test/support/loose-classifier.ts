@@ -33,6 +33,8 @@ function statementOf(text: string, classify: (sql: Uint8Array) => Classified): S
     deallocates: /^\s*(?:deallocate\s+all\b|discard\s+all)/i.test(text) ? '*' : word(text, /^\s*deallocate\s+(\w+)/i),
     altersCatalogue: ['create', 'alter', 'drop'].includes(kind),
     reads: () => null,
+    quotes: () => [],
+    evaluates: false,
     spans: (sql) => [{ kind: 'text', text: sql }],
   };
 }

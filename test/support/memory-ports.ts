@@ -129,6 +129,8 @@ export function memoryPorts(audit: MemoryAudit, approval?: ApprovalPort): Ports 
         };
       },
       text: (text) => text,
+      hides: () => false,
+      strays: () => null,
       command: (_resource, _facts, spans) => spans.map((span) => span.text).join(''),
     },
     recorder: {

@@ -158,6 +158,7 @@ function fakeSession(state: State, caller: Caller, sink: Sink): FakeSession {
     },
     reply: (frame) => sink.write(frame),
     mask: (text) => options.maskText?.(text) ?? text,
+    hides: () => false,
     close: (reason) => {
       happenings.push({ what: 'close', reason });
       return Promise.resolve();

@@ -1,4 +1,4 @@
-import type { ColumnName, Facts, Span } from '../../contract/operation.ts';
+import type { ColumnName, Copy, Facts, Span } from '../../contract/operation.ts';
 import type { Catalogue, Statement, Unclassified } from './statement.ts';
 import { Scanner, mark } from './template-scanner.ts';
 import type { ScanFault } from './template-scanner.ts';
@@ -28,10 +28,11 @@ export function statementFrom(outline: Outline, making: Making): Statement {
   const { scanner, catalogue, intern } = making;
   const { analysis, template } = outline;
   const columns = storedColumns(outline.columns, catalogue);
-  const { acts, effect, context, lineage } = analysis;
+  const { acts, effect, context, lineage, quotable } = analysis;
+  const copies = storedCopies(analysis.copies, catalogue);
   const inner = analysis.prepares;
   return {
-    facts: intern({ acts, effect, context, template }),
+    facts: intern(copies.length === 0 ? { acts, effect, context, template } : { acts, effect, context, template, copies }),
     prepares: inner === null ? null : { name: inner.name, statement: statementFrom({ ...outline, analysis: inner.inner }, making) },
     executes: analysis.executes,
     deallocates: analysis.deallocates,
@@ -42,6 +43,8 @@ export function statementFrom(outline: Outline, making: Making): Statement {
       // another name than the statement gives: the target's columns are not those we think
       return column.name !== null && column.name !== name ? null : storedReads(column.reads, catalogue);
     },
+    evaluates: analysis.evaluates,
+    quotes: () => storedReads(quotable, catalogue),
     spans(sql: string): readonly Span[] {
       const bytes = Buffer.from(sql);
       const used = 2 * bytes.length + 16 <= scanner.out.length ? scanner : new Scanner(bytes.length);
@@ -51,6 +54,14 @@ export function statementFrom(outline: Outline, making: Making): Statement {
       return spansOf(used, bytes, columns);
     },
   };
+}
+
+/** Through views on both sides; what a view is made of may be unknown, then its own name has to do. */
+function storedCopies(copies: readonly Copy[], catalogue: Catalogue): readonly Copy[] {
+  return copies.flatMap(({ from, to, computed }) => {
+    const target = to === null ? null : ((catalogue.relations(to.schema, to.table)[0]?.kind === 'v' ? catalogue.stored?.(to)?.at(-1) : to) ?? to);
+    return (storedReads([from], catalogue) ?? [from]).map((column) => ({ from: column, to: target, computed }));
+  });
 }
 
 /** What views are made of counts as read too. */

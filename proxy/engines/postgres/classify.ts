@@ -148,7 +148,7 @@ class TemplateClassifier implements Classifier {
   }
 
   #interned(facts: Facts): Facts {
-    const key = JSON.stringify([facts.template, facts.acts, facts.effect, facts.context]);
+    const key = JSON.stringify([facts.template, facts.acts, facts.effect, facts.context, facts.copies]);
     const known = this.#facts.get(key);
     if (known !== undefined) return known;
     this.#facts.set(key, facts, 2 * key.length);

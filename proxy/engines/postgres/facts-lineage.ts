@@ -53,7 +53,7 @@ function hasStar(target: unknown): boolean {
   return value?.type === 'A_Indirection' && listAt(value.body, 'indirection').some((field) => nodeOf(field)?.type === 'A_Star');
 }
 
-function outputReads(target: unknown, gathering: Gathering, whole: readonly ColumnName[] | null): readonly ColumnName[] | null {
+export function outputReads(target: unknown, gathering: Gathering, whole: readonly ColumnName[] | null): readonly ColumnName[] | null {
   const reads = readsOf(target, gathering);
   if (reads === null || !gathering.derived) return reads;
   // a name may stand for a column of a subquery, computed from anything in the statement
@@ -78,18 +78,29 @@ function isCount(type: string, body: Tree, gathering: Gathering): boolean {
 }
 
 /** The stored columns named anywhere below `value`; null when a function, type or table there is opaque. */
-function readsOf(value: unknown, gathering: Gathering): readonly ColumnName[] | null {
+export function readsOf(value: unknown, gathering: Gathering): readonly ColumnName[] | null {
   const found = new Map<string, ColumnName>();
   const state = { isKnown: true };
   walk(value, (type, body) => {
     // an order carries no value
     if (!state.isKnown || type === 'SortBy' || isCount(type, body, gathering)) return false;
-    if (opaque(type, body, gathering)) state.isKnown = false;
+    if (body['agg_within_group'] === true) state.isKnown = ordered(body, gathering, found);
+    if (!state.isKnown || opaque(type, body, gathering)) state.isKnown = false;
     else if (type === 'ColumnRef') state.isKnown = collect(body, gathering, found);
     else if (type === 'A_Indirection' || namesAll(type, body)) state.isKnown = everything(gathering, found);
     return state.isKnown;
   });
   return state.isKnown ? [...found.values()] : null;
+}
+
+/** `mode() WITHIN GROUP (ORDER BY x)` gives a value of x. */
+function ordered(body: Tree, gathering: Gathering, found: Map<string, ColumnName>): boolean {
+  const reads = readsOf(
+    listAt(body, 'agg_order').map((item) => nodeOf(item)?.body['node']),
+    gathering,
+  );
+  for (const column of reads ?? []) add(found, column);
+  return reads !== null;
 }
 
 /** NATURAL joins, renamed columns */

@@ -1,9 +1,10 @@
-import type { Act, ColumnName, Effect, FactContext } from '../../contract/operation.ts';
+import type { Act, ColumnName, Copy, Effect, FactContext } from '../../contract/operation.ts';
 import { fail } from '../../contract/errors.ts';
 import type { Catalogue } from './statement.ts';
 import { isConstant, listAt, nodeAt, nodeOf, textAt, treeAt } from './classify-tree.ts';
 import type { Node, Tree } from './classify-tree.ts';
 import { definition } from './facts-definition.ts';
+import { copiesOf, evaluates, quotableOf } from './facts-flow.ts';
 import { Gathering } from './facts-gathering.ts';
 import { alteringActions, refusedKinds, statementKinds } from './facts-kinds.ts';
 import { lineageOf, noLineage, unknownLineage } from './facts-lineage.ts';
@@ -24,6 +25,11 @@ export interface Analysis {
   readonly lineage: Lineage;
   /** byte offset of a literal → the column it is compared with or stored in */
   readonly literals: readonly (readonly [number, ColumnName])[];
+  readonly copies: readonly Copy[];
+  /** stored columns that the target's errors may quote values of; null when unknown */
+  readonly quotable: readonly ColumnName[] | null;
+  /** an expression is computed */
+  readonly evaluates: boolean;
   /** only literals of statements like these may be left out of the cache's key */
   readonly isTemplate: boolean;
 }
@@ -45,6 +51,10 @@ class Part {
   isTemplate = false;
   /** null: computed from the parsed statement */
   lineage: Lineage | null = null;
+  copies: readonly Copy[] = [];
+  evaluates = false;
+  /** it runs what an earlier statement left to do: FETCH, and COMMIT with its deferred constraints */
+  runsEarlier = false;
 
   constructor(catalogue: Catalogue) {
     this.gathering = new Gathering(catalogue);
@@ -61,6 +71,8 @@ export function analyse(statements: readonly Node[], catalogue: Catalogue): Anal
     statement(part, node);
     part.gathering.settle();
     part.lineage ??= lineageOf(node, part.gathering);
+    part.copies = copiesOf(node, part.gathering);
+    part.evaluates = evaluates(node);
     return part;
   });
   return combine(parts, statements);
@@ -95,6 +107,9 @@ function combine(parts: readonly Part[], statements: readonly Node[]): Analysis 
     altersCatalogue: parts.some((part) => part.altersCatalogue),
     lineage: isSingle ? (first.lineage ?? unknownLineage) : parts.every(readsNothing) ? noLineage : unknownLineage,
     literals: statements.flatMap((node, at) => (parts[at] === undefined ? [] : literalColumns(node, parts[at].gathering))),
+    copies: parts.flatMap((part) => part.copies),
+    quotable: allOf(parts.map((part) => (part.runsEarlier || part.lineage === unknownLineage ? null : quotableOf(part.gathering)))),
+    evaluates: parts.some((part) => part.evaluates || part.runsEarlier || part.lineage === unknownLineage),
     isTemplate: parts.every((part) => part.isTemplate && !part.gathering.readsLiterals),
   };
 }
@@ -110,8 +125,15 @@ const nothing: Analysis = {
   altersCatalogue: false,
   lineage: noLineage,
   literals: [],
+  copies: [],
+  quotable: [],
+  evaluates: false,
   isTemplate: false,
 };
+
+function allOf(lists: readonly (readonly ColumnName[] | null)[]): readonly ColumnName[] | null {
+  return lists.includes(null) ? null : lists.flatMap((list) => list ?? []);
+}
 
 function readsNothing(part: Part): boolean {
   return part.lineage?.rest !== null && part.gathering.tables.size === 0 && ![...part.gathering.acts.values()].some((act) => act.action === 'sql:execute');
@@ -150,6 +172,7 @@ function statement(part: Part, node: Node): void {
   // what a cursor gives was decided when it was declared, but nothing ties the two
   if (node.type === 'FetchStmt') part.lineage = unknownLineage;
   if (node.type === 'ClosePortalStmt') part.effect = 'none';
+  part.runsEarlier = node.type === 'FetchStmt' || node.type === 'ConstraintsSetStmt';
 }
 
 function dml(kind: string, type: string): Handler {
@@ -300,6 +323,7 @@ function transaction(part: Part, body: Tree): void {
   const isTwoPhase = kind === 'prepare' || kind.endsWith('_prepared');
   part.kind = isTwoPhase ? (kind === 'prepare' ? 'prepare_transaction' : kind) : kind;
   part.effect = isTwoPhase ? 'write' : 'none';
+  part.runsEarlier = kind === 'commit' || kind === 'prepare';
   if (isTwoPhase) part.gathering.act('sql:utility', 'Utility', [part.kind]);
 }
 

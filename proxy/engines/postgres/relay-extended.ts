@@ -137,6 +137,8 @@ export class Extended {
       description: null,
       onDescribed: null,
     };
+    // planning can fail, too
+    step.statement = prepared.statement;
     side.forward(step.changes(relay.portals.propose(message.portal, portal, relay.segment)), frame);
   }
 

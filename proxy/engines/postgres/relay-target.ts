@@ -7,7 +7,7 @@ import { backend, idle } from './messages.ts';
 import { buildShape, knownShape, type Described } from './relay-shape.ts';
 import type { Relay } from './relay.ts';
 import { endsWithReady, type Step, type StepKind } from './relay-steps.ts';
-import { maskParameter, maskReport, messageOf } from './server-errors.ts';
+import { hideReport, maskParameter, maskReport, messageOf } from './server-errors.ts';
 import type { Statement } from './statement.ts';
 import { walkRows } from './walk.ts';
 
@@ -55,7 +55,7 @@ export class TargetSide {
       [backend.noData, (at) => this.#described(at, null)],
       [backend.parameterDescription, (at, next) => this.#parameters(at, next)],
       [backend.error, (at, next) => this.#error(at, next)],
-      [backend.notice, (at, next) => this.#masked(at, maskReport(this.#reader.buffer, at, next, this.#mask))],
+      [backend.notice, (at, next) => this.#notice(at, next)],
       [backend.parameterStatus, (at, next) => this.#parameterStatus(at, next)],
       [backend.notification, (at) => this.#skip(at)],
       [backend.copyIn, () => this.#copy()],
@@ -327,16 +327,32 @@ export class TargetSide {
     });
   }
 
-  #error(at: number, next: number): true {
-    const { buffer } = this.#reader;
+  #notice(at: number, next: number): true {
+    const frame = this.#quotable(at, next);
+    const masked = maskReport(frame, 0, frame.length, this.#mask);
+    return this.#masked(at, masked ?? frame);
+  }
+
+  /** The report in the buffer; what it could quote of tagged columns is left out. */
+  #quotable(at: number, next: number): Buffer {
+    const frame = this.#reader.buffer.subarray(at, next);
     const step = this.#relay.steps.first;
-    const { severity, sqlstate, message } = messageOf(buffer, at, next);
+    const asked = step?.outer ?? step?.statement ?? null;
+    const isPlain = step !== undefined && asked === null && step.kind !== 'sync';
+    if (isPlain || !this.#session.hides(asked === null ? null : (step?.statement ?? asked).quotes())) return frame;
+    return hideReport(frame, 0, frame.length, asked?.evaluates === false) ?? frame;
+  }
+
+  #error(at: number, next: number): true {
+    const buffer = this.#quotable(at, next);
+    const step = this.#relay.steps.first;
+    const { severity, sqlstate, message } = messageOf(buffer, 0, buffer.length);
     if (severity === 'FATAL' || severity === 'PANIC') this.#relay.targetSaidLast = true;
     const text = this.#session.mask(`${sqlstate} ${message}`.trim());
     const unknown = step?.unknown ?? null;
     const mask = unknown === null ? this.#mask : (field: string): string => this.#mask(field.replaceAll(this.#relay.nobody, unknown));
     const replacement = step?.error === null ? step.replacement : null;
-    this.#masked(at, replacement ?? maskReport(buffer, at, next, mask));
+    this.#masked(at, replacement ?? maskReport(buffer, 0, buffer.length, mask) ?? buffer);
     if (step === undefined) return true;
     step.error = text;
     if (!endsWithReady(step)) this.#skipSegment(step);

@@ -66,6 +66,31 @@ export function maskReport(buffer: Buffer, start: number, end: number, mask: (te
   return frame(buffer[start] ?? 0, ...parts, Buffer.from([0]));
 }
 
+/** SQLSTATEs, or classes of them, whose messages hold no values: of transactions, cursors, locks, resources, and of what is plainly wrong. */
+const wordless = new Set(
+  '02 08 21 23 24 25 26 2D 34 3B 40 53 54 55 57 22001 22012 42501 42701 42710 42723 42809 42830 42939 42P03 42P04 42P05 42P06 42P07 42P16 42P17'.split(' '),
+);
+const position = 0x50;
+const messageField = 0x4d;
+const sqlstateField = 0x43;
+const hiddenText = 'the text of this message is hidden: the statement reads tagged columns';
+/** D, H, W, q: what values are in */
+const quoting = new Set(Array.from('DHWq', (letter) => letter.charCodeAt(0)));
+
+/**
+ * A report about a statement that reads tagged columns, without the texts in which the target could quote a value: `(cvv || 'x')::int`. What
+ * has a position in the statement comes from its text alone. Null: nothing had to be hidden. `names`: unknown names are shown, too.
+ */
+export function hideReport(buffer: Buffer, start: number, end: number, names: boolean): Buffer | null {
+  const fields = parseReport(buffer, start, end);
+  const sqlstate = fields.find(({ code }) => code === sqlstateField)?.value.toString('latin1') ?? '';
+  if (fields.some(({ code }) => code === position)) return null;
+  const sayable = wordless.has(sqlstate) || wordless.has(sqlstate.slice(0, 2)) || (names && sqlstate.startsWith('42'));
+  const message = Buffer.from(`${hiddenText} (SQLSTATE ${sqlstate.replaceAll(/[^0-9A-Z]/g, '?')})`);
+  const kept = fields.filter(({ code }) => !quoting.has(code)).map((field) => (field.code === messageField && !sayable ? { ...field, value: message } : field));
+  return frame(buffer[start] ?? 0, ...kept.flatMap(({ code, value }) => [Buffer.from([code]), value, Buffer.from([0])]), Buffer.from([0]));
+}
+
 /** The same buffer when nothing changes. Text that is no UTF-8 is masked byte by byte. */
 export function maskBytes(value: Buffer, mask: (text: string) => string): Buffer {
   let text: string;

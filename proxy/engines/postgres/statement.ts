@@ -51,6 +51,10 @@ export interface Statement {
    * no origin; null when unknown. Counting rows reads no column.
    */
   reads(index: number, name: string): readonly ColumnName[] | null;
+  /** The stored columns whose values the target's errors and notices may quote; null when unknown. */
+  quotes(): readonly ColumnName[] | null;
+  /** an expression is computed: a name that an error calls unknown can be made of values */
+  readonly evaluates: boolean;
   /** the text of this very message, cut into syntax and literal values */
   spans(sql: string): readonly Span[];
 }
