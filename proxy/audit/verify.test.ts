@@ -1,7 +1,6 @@
 import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EventCode, EventHeader } from '../contract/audit-event.ts';
 import { encodeEvent, parseChunk } from './entry.ts';
@@ -10,7 +9,6 @@ import { appendFrame } from './frames.ts';
 import { logSigner } from './hashing.ts';
 import { AuditLog } from './log.ts';
 import { type NumberedHeader, OperationNumbers } from './operation-numbers.ts';
-import { directorySource, search, tail } from './search.ts';
 import { verifyLog } from './verify.ts';
 
 const signer = logSigner(Buffer.alloc(32, 3), 'postern.local/testing');
@@ -160,63 +158,6 @@ describe('numbers of operations', () => {
   });
 });
 
-async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const value of values) all.push(value);
-  return all;
-}
-
-describe('search and tail', () => {
-  it('filters by every field, in both directions', async () => {
-    const directory = await newDirectory();
-    const log = await openLog(directory);
-    await write(log, [
-      { code: 'operation.intended', session: 'ses_a', seq: 1, operation: 'opr_a', outcome: 'pending', text: 'select Name from orders' },
-      { code: 'operation.refused', session: 'ses_b', seq: 1, outcome: 'failure', affected: 'payroll', at: '2026-02-01T00:00:00.000Z' },
-      { code: 'token.created', outcome: 'success', text: '{"token":"x"}' },
-    ]);
-    await log.sync();
-    const source = directorySource(directory, bodyKey);
-    const found = async (filter: Parameters<typeof search>[1], order = {}): Promise<number[]> => {
-      const indexes: number[] = [];
-      for await (const { index } of search(source, filter, order)) indexes.push(index);
-      return indexes;
-    };
-    expect(await found({})).toEqual([0, 1, 2, 3]);
-    expect(await found({}, { newestFirst: true })).toEqual([3, 2, 1, 0]);
-    expect(await found({}, { newestFirst: true, before: 2 })).toEqual([1, 0]);
-    expect(await found({ code: 'token.created' })).toEqual([3]);
-    expect(await found({ principal: 'ci' })).toEqual([1, 2, 3]);
-    expect(await found({ principal: 'svc_a', resource: 'payroll' })).toEqual([2]);
-    expect(await found({ session: 'ses_a', operation: 'opr_a' })).toEqual([1]);
-    expect(await found({ outcome: 'failure' })).toEqual([2]);
-    expect(await found({ text: 'NAME from' })).toEqual([1]);
-    expect(await found({ from: '2026-01-15T00:00:00Z', to: '2026-02-01T00:00:00.001Z' })).toEqual([2]);
-    expect(await found({ to: '2026-01-15T00:00:00Z' })).toEqual([1, 3]);
-    const [first] = await collect(search(directorySource(directory), { session: 'ses_a' }));
-    expect(first).toMatchObject({ index: 1, header: { code: 'operation.intended' }, body: null });
-  });
-
-  it('follows', async () => {
-    const directory = await newDirectory();
-    const log = await openLog(directory);
-    await write(log, [{ code: 'token.created' }, { code: 'token.revoked' }]);
-    await log.sync();
-    const stop = new AbortController();
-    const seen: unknown[] = [];
-    const following = (async () => {
-      for await (const { header } of tail(directorySource(directory), { count: 1, follow: true, pollMs: 5 }, stop.signal)) seen.push(header['code']);
-    })();
-    await expect.poll(() => seen).toEqual(['token.revoked']);
-    await write(log, [{ code: 'resource.created' }]);
-    await sleep(10);
-    await log.sync();
-    await expect.poll(() => seen).toEqual(['token.revoked', 'resource.created']);
-    stop.abort();
-    await following;
-    expect(await collect(tail(directorySource(directory), { count: 2, follow: false }, AbortSignal.timeout(5_000)))).toHaveLength(2);
-  });
-});
 
 describe('headers', () => {
   it('fit the log whatever lists they carry, and lose no counts', () => {

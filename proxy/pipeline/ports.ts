@@ -1,4 +1,4 @@
-import type { Phase, EventHeader } from '../contract/audit-event.ts';
+import type { Phase } from '../contract/audit-event.ts';
 import type { Action, ColumnName, Copy, Facts, ObjectRef, Span } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
@@ -128,4 +128,3 @@ export interface ControlPort {
   ended(session: string): void;
 }
 
-export type { EventHeader };

@@ -6,9 +6,10 @@ import { root } from '../../build/step.ts';
 import { decisionMutants } from './decision.ts';
 import { evidenceMutants } from './evidence.ts';
 import type { Mutant } from './mutant.ts';
+import { storeMutants } from './stores.ts';
 import { createWorkspace, type TestRun, type Workspace } from './workspace.ts';
 
-const mutants: readonly Mutant[] = [...decisionMutants, ...evidenceMutants];
+const mutants: readonly Mutant[] = [...decisionMutants, ...evidenceMutants, ...storeMutants];
 const width = 2;
 
 export interface MutantResult {

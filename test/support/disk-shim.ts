@@ -8,7 +8,7 @@
  * `names` (of the directory as it was when `asked`) and `bytes` are noted after the disk has answered.
  */
 import childProcess from 'node:child_process';
-import { constants, fstatSync, linkSync, lstatSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import fs, { constants, fstatSync, linkSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import promises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join, resolve, sep } from 'node:path';
@@ -41,6 +41,7 @@ function install(dir: string): void {
   const settings = JSON.parse(readFileSync(join(dir, 'settings.json'), 'utf8')) as Settings;
   const notes = openSync(join(dir, 'notes'), 'a');
   const real = { ...promises };
+  const { writeSync } = fs;
   const note = (...words: readonly (string | number)[]): void => {
     writeSync(notes, `${words.map((word) => encodeURI(String(word))).join(' ')}\n`);
   };
@@ -60,8 +61,26 @@ function install(dir: string): void {
       note('remove', each);
     }
   };
-  const opened = new WeakMap<FileHandle, Opened>();
+  /** by file descriptor */
+  const opened = new Map<number, Opened>();
   let syncs = 0;
+  /** After bytes went out through a file of O_DSYNC. */
+  const written = (fd: number, { path, isDsync }: Opened): void => {
+    if (!isDsync) return;
+    strike(path, 'sync');
+    const { ino, size } = fstatSync(fd);
+    if (settings.syncs && isWatched(path)) note('bytes', ino, size);
+  };
+
+  Object.assign(fs, {
+    writeSync(fd: number, ...given: readonly unknown[]): number {
+      const about = opened.get(fd);
+      if (about !== undefined) strike(about.path, 'write');
+      const done = Reflect.apply(writeSync, fs, [fd, ...given]);
+      if (about !== undefined) written(fd, about);
+      return done;
+    },
+  });
 
   Object.assign(promises, {
     async open(given: string, flags: string | number = 'r', mode?: number): Promise<FileHandle> {
@@ -73,8 +92,8 @@ function install(dir: string): void {
       const isDsync = (bits & constants.O_DSYNC) !== 0;
       const file = await real.open(given, typeof flags === 'number' && !settings.syncs ? flags & ~constants.O_DSYNC : flags, mode);
       if (isNew) note('file', path, fstatSync(file.fd).ino);
-      opened.set(file, { path, isDsync });
-      wrap(file);
+      opened.set(file.fd, { path, isDsync });
+      wrap(file, { path, isDsync });
       return file;
     },
     async rename(from: string, to: string): Promise<void> {
@@ -102,10 +121,9 @@ function install(dir: string): void {
     },
   });
 
-  function wrap(file: FileHandle): void {
-    const about = (): Opened => opened.get(file) ?? { path: '', isDsync: false };
+  function wrap(file: FileHandle, about: Opened): void {
+    const { path } = about;
     const sync = (really: () => Promise<void>) => async (): Promise<void> => {
-      const { path } = about();
       const { ino, size } = fstatSync(file.fd);
       const asked = lstatSync(path).isDirectory() ? `${String(process.pid)}-${String(++syncs)}` : null;
       strike(path, 'sync');
@@ -114,24 +132,24 @@ function install(dir: string): void {
       await really();
       if (isWatched(path)) note(...(asked === null ? ['bytes', ino, size] : ['names', asked, path]));
     };
-    const [write, truncate, datasync, fsync] = [file.write.bind(file), file.truncate.bind(file), file.datasync.bind(file), file.sync.bind(file)];
+    const [write, truncate, datasync, fsync, close] = [file.write.bind(file), file.truncate.bind(file), file.datasync.bind(file), file.sync.bind(file), file.close.bind(file)];
     Object.assign(file, {
       datasync: sync(datasync),
       sync: sync(fsync),
       async truncate(size = 0): Promise<void> {
-        strike(about().path, 'write');
+        strike(path, 'write');
         note('cut', fstatSync(file.fd).ino, size);
         await truncate(size);
       },
       async write(...given: Parameters<typeof write>): Promise<unknown> {
-        const { path, isDsync } = about();
         strike(path, 'write');
         const done: unknown = await write(...given);
-        if (!isDsync) return done;
-        strike(path, 'sync');
-        const { ino, size } = fstatSync(file.fd);
-        if (settings.syncs && isWatched(path)) note('bytes', ino, size);
+        written(file.fd, about);
         return done;
+      },
+      close(): Promise<void> {
+        opened.delete(file.fd);
+        return close();
       },
     });
   }

@@ -31,6 +31,7 @@ function statementOf(text: string, classify: (sql: Uint8Array) => Classified): S
     prepares: inner !== null && 'facts' in inner ? { name: name.toLowerCase(), statement: inner } : null,
     executes: word(text, /^\s*execute\s+(\w+)/i),
     deallocates: /^\s*(?:deallocate\s+all\b|discard\s+all)/i.test(text) ? '*' : word(text, /^\s*deallocate\s+(\w+)/i),
+    declares: word(text, /^\s*declare\s+(\w+)/i),
     altersCatalogue: ['create', 'alter', 'drop'].includes(kind),
     reads: () => null,
     quotes: () => [],

@@ -36,6 +36,7 @@ export function statementFrom(outline: Outline, making: Making): Statement {
     prepares: inner === null ? null : { name: inner.name, statement: statementFrom({ ...outline, analysis: inner.inner }, making) },
     executes: analysis.executes,
     deallocates: analysis.deallocates,
+    declares: analysis.declares,
     altersCatalogue: analysis.altersCatalogue,
     reads(index: number, name: string): readonly ColumnName[] | null {
       const column = lineage.columns[index];

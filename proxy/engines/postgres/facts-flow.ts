@@ -11,7 +11,7 @@ const expressions: ReadonlySet<string> = new Set('A_Expr CoalesceExpr ColumnRef 
 
 interface Target {
   readonly gathering: Gathering;
-  readonly to: (column: string) => ColumnName | null;
+  readonly to: (column: string | undefined) => ColumnName | null;
   readonly whole: readonly ColumnName[];
   readonly found: Map<string, Copy>;
 }
@@ -39,12 +39,12 @@ function flows(type: string, body: Tree, { gathering, found }: { gathering: Gath
 }
 
 /** The target's column of a name. */
-function columnOf(gathering: Gathering, body: Tree): (column: string) => ColumnName | null {
+function columnOf(gathering: Gathering, body: Tree): Target['to'] {
   const relation = treeAt(body, 'relation') ?? {};
   const schema = textAt(relation, 'schemaname');
   const [only, ...others] = gathering.catalogue.relations(schema === '' ? null : schema, textAt(relation, 'relname'));
   // which of several tables it is decides the search path: then no column is known to be as protected as its source
-  return (column) => (only === undefined || others.length > 0 ? null : { schema: only.schema, table: only.name, column });
+  return (column) => (column === undefined || only === undefined || others.length > 0 ? null : { schema: only.schema, table: only.name, column });
 }
 
 function insert(body: Tree, target: Target): void {
@@ -72,19 +72,17 @@ function selected(source: Node, columns: readonly string[], target: Target): voi
   const list = listAt(source.body, 'targetList');
   const count = Math.max(columns.length, lineage.columns.length, 1);
   for (let at = 0; at < count; at++) {
-    const column = columns[at];
     const known = lineage.columns[at];
     const from = known === undefined ? rest : (known.reads ?? named(gathering));
-    const computed = known !== undefined && isComputed(nodeOf(list[at])?.body['val'], gathering);
-    store({ from, to: column === undefined ? null : target.to(column), computed: computed || gathering.derived }, found);
+    const computed = known === undefined ? gathering.derived : isComputed(nodeOf(list[at])?.body['val'], gathering);
+    store({ from, to: target.to(columns[at]), computed }, found);
   }
 }
 
 function storedRow(values: readonly unknown[], columns: readonly string[], target: Target): void {
   values.forEach((value, at) => {
-    const column = columns[at];
     const computed = isComputed(value, target.gathering);
-    store({ from: valueOf(value, target), to: column === undefined ? null : target.to(column), computed }, target.found);
+    store({ from: valueOf(value, target), to: target.to(columns[at]), computed }, target.found);
   });
 }
 

@@ -21,6 +21,8 @@ export interface Analysis {
   readonly prepares: { readonly name: string; readonly inner: Analysis } | null;
   readonly executes: string | null;
   readonly deallocates: string | null;
+  /** the cursor it declares, `*` when it may be any */
+  readonly declares: string | null;
   readonly altersCatalogue: boolean;
   readonly lineage: Lineage;
   /** byte offset of a literal → the column it is compared with or stored in */
@@ -47,6 +49,7 @@ class Part {
   prepares: Analysis['prepares'] = null;
   executes: string | null = null;
   deallocates: string | null = null;
+  declares: string | null = null;
   altersCatalogue = false;
   isTemplate = false;
   /** null: computed from the parsed statement */
@@ -88,22 +91,14 @@ function combine(parts: readonly Part[], statements: readonly Node[]): Analysis 
   const acts = new Map<string, Act>();
   for (const part of parts) for (const [key, act] of part.gathering.acts) acts.set(key, act);
   if (acts.size > maxActs) throw fail('ERR_STATEMENT_TOO_LARGE', { message: 'The statement names too many objects.', detail: 'acts' });
-  const wheres = parts.map((part) => part.hasWhere).filter((has) => has !== null);
   return {
     acts: [...acts.keys()].sort().flatMap((key) => acts.get(key) ?? []),
     effect: worst(parts.map(effectOf)),
-    context: {
-      kind: isSingle ? first.kind : 'multi',
-      statements: parts.length,
-      has_where: wheres.length > 0 && wheres.every(Boolean),
-      tables: union(parts.map((part) => part.gathering.tables)),
-      columns: union(parts.map((part) => part.gathering.columns)),
-      functions: union(parts.map((part) => part.gathering.functions)),
-      has_limit: parts.every((part) => part.hasLimit),
-    },
+    context: contextOf(parts, isSingle ? first.kind : 'multi'),
     prepares: first.prepares,
     executes: first.executes,
     deallocates: first.deallocates,
+    declares: isSingle || parts.every((part) => part.declares === null) ? first.declares : '*',
     altersCatalogue: parts.some((part) => part.altersCatalogue),
     lineage: isSingle ? (first.lineage ?? unknownLineage) : parts.every(readsNothing) ? noLineage : unknownLineage,
     literals: statements.flatMap((node, at) => (parts[at] === undefined ? [] : literalColumns(node, parts[at].gathering))),
@@ -111,6 +106,19 @@ function combine(parts: readonly Part[], statements: readonly Node[]): Analysis 
     quotable: allOf(parts.map((part) => (part.runsEarlier || part.lineage === unknownLineage ? null : quotableOf(part.gathering)))),
     evaluates: parts.some((part) => part.evaluates || part.runsEarlier || part.lineage === unknownLineage),
     isTemplate: parts.every((part) => part.isTemplate && !part.gathering.readsLiterals),
+  };
+}
+
+function contextOf(parts: readonly Part[], kind: string): FactContext {
+  const wheres = parts.map((part) => part.hasWhere).filter((has) => has !== null);
+  return {
+    kind,
+    statements: parts.length,
+    has_where: wheres.length > 0 && wheres.every(Boolean),
+    tables: union(parts.map((part) => part.gathering.tables)),
+    columns: union(parts.map((part) => part.gathering.columns)),
+    functions: union(parts.map((part) => part.gathering.functions)),
+    has_limit: parts.every((part) => part.hasLimit),
   };
 }
 
@@ -122,6 +130,7 @@ const nothing: Analysis = {
   prepares: null,
   executes: null,
   deallocates: null,
+  declares: null,
   altersCatalogue: false,
   lineage: noLineage,
   literals: [],
@@ -275,6 +284,7 @@ function declareCursor(part: Part, body: Tree): void {
   if (query === null || query.type === 'ExecuteStmt') throw nested();
   statement(part, query);
   part.kind = 'declare_cursor';
+  part.declares = textAt(body, 'portalname');
   part.isTemplate = false;
 }
 
@@ -304,6 +314,7 @@ function block(part: Part): void {
 function mayDoAnything(part: Part): void {
   part.gathering.unknown = true;
   part.gathering.readsLiterals = true;
+  part.declares = '*';
   part.altersCatalogue = true;
   part.lineage = unknownLineage;
 }

@@ -132,7 +132,6 @@ export function cancelRequest(key: Uint8Array): Buffer {
   return Buffer.concat([int32(8 + key.length), int32(requestCodes.cancel), key]);
 }
 
-export const syncFrame = frame(frontend.sync);
 export const flushFrame = frame(frontend.flush);
 export const terminateFrame = frame(frontend.terminate);
 

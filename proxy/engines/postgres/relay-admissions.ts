@@ -133,9 +133,9 @@ export class Admissions {
     this.#relay.operations++;
   }
 
-  /** SQL's PREPARE and DEALLOCATE share the names of the extended protocol. */
+  /** SQL's PREPARE, DEALLOCATE and DECLARE share the names of the extended protocol. A portal replaced by a cursor is nobody's. */
   #nameChange(step: Step, outer: Statement): void {
-    const { statements } = this.#relay;
+    const { portals, statements } = this.#relay;
     const { segment } = step;
     if (outer.prepares !== null)
       step.changes(
@@ -145,6 +145,7 @@ export class Admissions {
           segment,
         ),
       );
+    else if (outer.declares !== null) step.changes(portals.propose(outer.declares === '*' ? everyName : sqlNameKey(outer.declares), null, segment));
     else if (outer.deallocates !== null) step.changes(statements.propose(outer.deallocates === '*' ? everyName : sqlNameKey(outer.deallocates), null, segment));
   }
 

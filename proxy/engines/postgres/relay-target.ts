@@ -4,10 +4,11 @@ import type { Masked, Masker, Session } from '../../pipeline/engine.ts';
 import type { Reader } from '../../wire/reader.ts';
 import { headerBytes, maskColumnNames, parseParameterDescription, parseParameterStatus, rowsOfTag } from './frames.ts';
 import { backend, idle } from './messages.ts';
+import { hiddenReport } from './relay-reports.ts';
 import { buildShape, knownShape, type Described } from './relay-shape.ts';
 import type { Relay } from './relay.ts';
 import { endsWithReady, type Step, type StepKind } from './relay-steps.ts';
-import { hideReport, maskParameter, maskReport, messageOf } from './server-errors.ts';
+import { maskParameter, maskReport, messageOf } from './server-errors.ts';
 import type { Statement } from './statement.ts';
 import { walkRows } from './walk.ts';
 
@@ -328,35 +329,30 @@ export class TargetSide {
   }
 
   #notice(at: number, next: number): true {
-    const frame = this.#quotable(at, next);
-    const masked = maskReport(frame, 0, frame.length, this.#mask);
-    return this.#masked(at, masked ?? frame);
-  }
-
-  /** The report in the buffer; what it could quote of tagged columns is left out. */
-  #quotable(at: number, next: number): Buffer {
     const frame = this.#reader.buffer.subarray(at, next);
-    const step = this.#relay.steps.first;
-    const asked = step?.outer ?? step?.statement ?? null;
-    const isPlain = step !== undefined && asked === null && step.kind !== 'sync';
-    if (isPlain || !this.#session.hides(asked === null ? null : (step?.statement ?? asked).quotes())) return frame;
-    return hideReport(frame, 0, frame.length, asked?.evaluates === false) ?? frame;
+    const hidden = hiddenReport(this.#session, this.#relay.steps.first, frame);
+    return this.#masked(at, maskReport(hidden ?? frame, 0, (hidden ?? frame).length, this.#mask) ?? hidden);
   }
 
   #error(at: number, next: number): true {
-    const buffer = this.#quotable(at, next);
     const step = this.#relay.steps.first;
-    const { severity, sqlstate, message } = messageOf(buffer, 0, buffer.length);
+    const frame = this.#reader.buffer.subarray(at, next);
+    const hidden = hiddenReport(this.#session, step, frame);
+    const { severity, sqlstate, message } = messageOf(hidden ?? frame, 0, (hidden ?? frame).length);
     if (severity === 'FATAL' || severity === 'PANIC') this.#relay.targetSaidLast = true;
-    const text = this.#session.mask(`${sqlstate} ${message}`.trim());
-    const unknown = step?.unknown ?? null;
-    const mask = unknown === null ? this.#mask : (field: string): string => this.#mask(field.replaceAll(this.#relay.nobody, unknown));
     const replacement = step?.error === null ? step.replacement : null;
-    this.#masked(at, replacement ?? maskReport(buffer, 0, buffer.length, mask) ?? buffer);
+    this.#masked(at, replacement ?? this.#named(step, hidden ?? frame) ?? hidden);
     if (step === undefined) return true;
-    step.error = text;
+    step.error = this.#session.mask(`${sqlstate} ${message}`.trim());
     if (!endsWithReady(step)) this.#skipSegment(step);
     return true;
+  }
+
+  /** Masked, with the client's own name for what does not exist; null: nothing changes. */
+  #named(step: Step | undefined, frame: Buffer): Buffer | null {
+    const unknown = step?.unknown ?? null;
+    const mask = unknown === null ? this.#mask : (field: string): string => this.#mask(field.replaceAll(this.#relay.nobody, unknown));
+    return maskReport(frame, 0, frame.length, mask);
   }
 
   /** After an error the target skips everything up to the next Sync: none of it is answered. */

@@ -81,14 +81,14 @@ const quoting = new Set(Array.from('DHWq', (letter) => letter.charCodeAt(0)));
  * A report about a statement that reads tagged columns, without the texts in which the target could quote a value: `(cvv || 'x')::int`. What
  * has a position in the statement comes from its text alone. Null: nothing had to be hidden. `names`: unknown names are shown, too.
  */
-export function hideReport(buffer: Buffer, start: number, end: number, names: boolean): Buffer | null {
-  const fields = parseReport(buffer, start, end);
+export function hideReport(bytes: Buffer, names: boolean): Buffer | null {
+  const fields = parseReport(bytes, 0, bytes.length);
   const sqlstate = fields.find(({ code }) => code === sqlstateField)?.value.toString('latin1') ?? '';
   if (fields.some(({ code }) => code === position)) return null;
   const sayable = wordless.has(sqlstate) || wordless.has(sqlstate.slice(0, 2)) || (names && sqlstate.startsWith('42'));
   const message = Buffer.from(`${hiddenText} (SQLSTATE ${sqlstate.replaceAll(/[^0-9A-Z]/g, '?')})`);
   const kept = fields.filter(({ code }) => !quoting.has(code)).map((field) => (field.code === messageField && !sayable ? { ...field, value: message } : field));
-  return frame(buffer[start] ?? 0, ...kept.flatMap(({ code, value }) => [Buffer.from([code]), value, Buffer.from([0])]), Buffer.from([0]));
+  return frame(bytes[0] ?? 0, ...kept.flatMap(({ code, value }) => [Buffer.from([code]), value, Buffer.from([0])]), Buffer.from([0]));
 }
 
 /** The same buffer when nothing changes. Text that is no UTF-8 is masked byte by byte. */

@@ -44,6 +44,8 @@ export interface Statement {
   readonly executes: string | null;
   /** DEALLOCATE name, or `*` for ALL and DISCARD ALL */
   readonly deallocates: string | null;
+  /** DECLARE name, or `*` when it may make any cursor: portals of the protocol share the names */
+  readonly declares: string | null;
   /** changes the catalogue when it commits (DDL) */
   readonly altersCatalogue: boolean;
   /**
