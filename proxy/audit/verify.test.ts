@@ -158,7 +158,6 @@ describe('numbers of operations', () => {
   });
 });
 
-
 describe('headers', () => {
   it('fit the log whatever lists they carry, and lose no counts', () => {
     const long = Array.from({ length: 5_000 }, (_, at) => `sql:select public.table_${String(at)}`);

@@ -83,7 +83,11 @@ test('replay shows the command, its rows and its outcome; pieces of an entry are
     entry('outcome', '{"code":"operation.refused","outcome":"failure","error":"ERR_ACCESS_DENIED","acts":["sql:ddl public.t"],"policies":["no-ddl"]}'),
     entry('outcome', 'not JSON\u001b'),
   ]);
-  const outcomes = ['= success: 1 rows, 42 bytes, 1.5 ms; masked: detector:pan 2', '= refused: ERR_ACCESS_DENIED, sql:ddl public.t (policies: no-ddl)', '= not JSON\\u001b'];
+  const outcomes = [
+    '= success: 1 rows, 42 bytes, 1.5 ms; masked: detector:pan 2',
+    '= refused: ERR_ACCESS_DENIED, sql:ddl public.t (policies: no-ddl)',
+    '= not JSON\\u001b',
+  ];
   expect(text).toBe(`\n2026-01-01T00:00:00.000Z  opr_a\n> select id, pan\\u001b\n  id | pan\n  7 | NULL\n${outcomes.join('\n')}\n`);
 });
 

@@ -23,7 +23,11 @@ export function actorOf(caller: Caller): Actor {
 
 /** `sql:select public.orders`, at most 64, masked: object names are the client's words. */
 export function actLabels(acts: readonly Act[], mask: (text: string) => string): string[] {
-  const labels = acts.slice(0, maxActs).map((act) => mask(`${act.action} ${act.object.path.join('.')}`).slice(0, 200).toWellFormed());
+  const labels = acts.slice(0, maxActs).map((act) =>
+    mask(`${act.action} ${act.object.path.join('.')}`)
+      .slice(0, 200)
+      .toWellFormed(),
+  );
   if (acts.length > maxActs) labels.push(`and ${String(acts.length - maxActs)} more`);
   return labels;
 }

@@ -127,4 +127,3 @@ export interface ControlPort {
   lease(session: string, resource: string): Promise<LeasedCredential>;
   ended(session: string): void;
 }
-

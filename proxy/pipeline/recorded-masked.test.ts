@@ -49,6 +49,15 @@ describe('what a caller may see whole', () => {
       },
     };
     expect(() => new RecordedMasked(masker(null), () => broken, new WeakMap()).rows(Buffer.from('D4111'), walk)).toThrow('could not be masked');
-    expect(() => new RecordedMasked(masker(null), () => { throw fail('ERR_INTERNAL'); }, new WeakMap())).toThrow('Something went wrong');
+    expect(
+      () =>
+        new RecordedMasked(
+          masker(null),
+          () => {
+            throw fail('ERR_INTERNAL');
+          },
+          new WeakMap(),
+        ),
+    ).toThrow('Something went wrong');
   });
 });

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { fail } from '../contract/errors.ts';
-import type { ColumnName, Facts } from '../contract/operation.ts';
+import type { ColumnName, Facts, Span } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { Shape } from '../contract/shape.ts';
@@ -15,6 +15,7 @@ import { actLabels, header, OperationHeaders, timestamp, type SessionIdentity } 
 import type { Outbox } from './outbox.ts';
 import { OperationPermit, type PermitOwner } from './permit.ts';
 import type { CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
+import { withoutHiddenValues } from './quoted-values.ts';
 import { RecordedMasked } from './recorded-masked.ts';
 
 export interface Opening {
@@ -40,6 +41,7 @@ interface Admitted {
   readonly id: OperationId;
   /** the masked command */
   readonly command: string;
+  readonly spans: readonly Span[];
   readonly exact: readonly Uint8Array[];
 }
 
@@ -59,6 +61,8 @@ export class LiveSession implements Session, PermitOwner {
   readonly #maskers = new WeakMap<Shape, { masking: number; policy: string; masker: CompiledMasker }>();
   /** the masked form of what is released unmasked */
   readonly #recorded = new WeakMap<Uint8Array, Uint8Array>();
+  /** what was shown of the operations that have no outcome yet */
+  readonly #running = new Map<OperationId, Pick<Admitted, 'spans' | 'command'>>();
   #seq = 0;
   #lastTicket = 0;
   #closing: Promise<void> | null = null;
@@ -115,8 +119,9 @@ export class LiveSession implements Session, PermitOwner {
     if (!decision.permitted) return { verdict: 'refused', denial: this.#refuse(operation, decision) };
     const stray = this.#stray(facts, decision);
     if (stray !== null) return { verdict: 'refused', denial: this.#refuse(operation, stray) };
-    const command = this.#ports.masking.command(this.resource.name, facts, operation.shown());
-    const admitted = { ...this.#next(), command, exact: operation.exact };
+    const spans = operation.shown();
+    const command = this.#ports.masking.command(this.resource.name, facts, spans);
+    const admitted = { ...this.#next(), command, spans, exact: operation.exact };
     return decision.approve === undefined ? this.#admit(facts, decision, admitted) : this.#hold(facts, decision, admitted);
   }
 
@@ -164,13 +169,13 @@ export class LiveSession implements Session, PermitOwner {
     const { masking, policy } = this.#ports;
     const known = this.#maskers.get(shape);
     if (known?.masking === masking.version && known.policy === policy.version) return known.masker;
-    let isUnmasked = false;
+    const unmasked: string[] = [];
     const shown = masking.compile(this.resource.name, shape, (column) => {
       const { permitted } = this.#scope.permits('field:unmask', { type: 'Column', path: [column.schema, column.table, column.column] });
-      isUnmasked ||= permitted;
+      if (permitted) unmasked.push(column.column);
       return permitted;
     });
-    const masker = isUnmasked ? new RecordedMasked(shown, () => masking.compile(this.resource.name, shape, () => false), this.#recorded) : shown;
+    const masker = unmasked.length > 0 ? new RecordedMasked(shown, () => masking.compile(this.resource.name, shape, () => false), this.#recorded) : shown;
     this.#maskers.set(shape, { masking: masking.version, policy: policy.version, masker });
     return masker;
   }
@@ -197,10 +202,16 @@ export class LiveSession implements Session, PermitOwner {
       micros: Math.round((performance.now() - permit.startedAt) * 1000),
       masked,
       outcome: outcome.status,
-      error: outcome.status === 'success' ? undefined : this.#maskText(outcome.error ?? 'failed').slice(0, 1000),
+      error: outcome.status === 'success' ? undefined : this.#errorOf(permit.operation, outcome),
     });
+    this.#running.delete(permit.operation);
     this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'close', scope: 'operation', id: permit.operation, session: this.id }));
     void this.#opening.recorder.write('outcome', permit.operation, Buffer.from(event));
+  }
+
+  #errorOf(operation: OperationId, { error = 'failed' }: Outcome): string {
+    const { spans, command } = this.#running.get(operation) ?? { spans: [], command: '' };
+    return this.#maskText(withoutHiddenValues(error, spans, command)).slice(0, 1000);
   }
 
   close(reason: string): Promise<void> {
@@ -233,6 +244,7 @@ export class LiveSession implements Session, PermitOwner {
 
   #admit(facts: Facts, decision: Decision, op: Admitted): Admission {
     const ticket = this.#intend(facts, decision, op);
+    this.#running.set(op.id, { spans: op.spans, command: op.command });
     const recorded = this.#opening.recorder.write('command', op.id, Buffer.from(op.command));
     const immediate = decision.approve === undefined && (facts.effect === 'read' || facts.effect === 'none');
     const forwardable = immediate ? recorded : this.#durable(ticket, recorded);

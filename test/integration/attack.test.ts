@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe as suite, expect, it } from 'vitest';
+import { permitAll } from '../support/appliance.ts';
 import { bind, execute, parse, query, RawClient, rows, sync, type Frame } from '../support/postgres-client.ts';
 import { Observer, startService, type Service } from '../support/service.ts';
 
@@ -9,7 +10,7 @@ const cvv = '7319';
 let service: Service;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ policies: `${permitAll}\n@id("masked") forbid (principal, action == Action::"field:unmask", resource);` });
   const setup = await Observer.open(service.direct());
   await setup.rows(
     `create table cards(id int primary key, pan text not null unique, cvv text not null, holder text not null, constraint short check (length(holder) < 40));
@@ -40,7 +41,7 @@ function text(frames: readonly Frame[]): string {
 }
 
 function reversed(value: string): string {
-  return [...value].reverse().join('');
+  return Array.from(value).reverse().join('');
 }
 
 function expectNothing(frames: readonly Frame[]): void {
@@ -86,6 +87,27 @@ suite('values of tagged columns do not come', () => {
     const frames = await asked([query("select (cvv || 'x')::int from cards where id = 1")]);
     expect(text(frames)).toContain('22P02');
     expect(text(frames)).toContain('tagged columns');
+  });
+
+  it.each([
+    ["select set_config('search_path', cvv, false) from cards where id = 1", 'show search_path'],
+    ['select pg_advisory_lock(cvv::bigint) from cards where id = 1', "select objid from pg_locks where locktype = 'advisory'"],
+    ["select set_config('search_path', z, false) from (select reverse(pan) as z from cards where id = 1) q", "select current_setting('search_path')"],
+  ])('by way of the session: %s', async (put, get) => {
+    expectNothing(await asked([query(put)], [query(get)]));
+    expectNothing(await asked([parse('', put), bind('', ''), execute(''), sync], [query(get)]));
+  });
+
+  it.each([
+    'select query from pg_stat_activity',
+    "select query || '' from pg_stat_activity",
+    'select query from pg_stat_get_activity(null)',
+    'select pg_stat_get_backend_activity(b) from pg_stat_get_backend_idset() b',
+  ])('in commands of another session: %s', async (sql) => {
+    const other = await RawClient.login(service.through);
+    await other.ask(query(`select 1 from cards where cvv = '${cvv}'`));
+    expectNothing(await asked([query(sql)]));
+    other.end();
   });
 
   it('in a portal that a cursor of SQL replaced', async () => {

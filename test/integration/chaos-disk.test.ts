@@ -71,11 +71,12 @@ function names(prefix: string): () => string {
 /** Attempts until one ends as wanted. */
 async function until(spoiled: Spoiled, next: () => string, wanted: (attempt: Attempt) => boolean): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
-  for (const deadline = Date.now() + patienceMs; ; await sleep(100)) {
+  for (const deadline = Date.now() + patienceMs; ; ) {
     const made = await attempt(spoiled, next());
     attempts.push(made);
     if (wanted(made)) return attempts;
     if (Date.now() > deadline) throw new Error(`still not as wanted: ${JSON.stringify(attempts.slice(-3))}`);
+    await sleep(100);
   }
 }
 
@@ -106,7 +107,10 @@ async function ordeal(spoiled: Spoiled, prefix: string, disk: { spoil: () => voi
   const old = await attempt(spoiled, next(), live);
   const count = (await rowsOf(prefix)).length;
   const refused = [await attempt(spoiled, next()), await attempt(spoiled, next())];
-  expect(refused.map(({ sqlstate, message }) => ({ sqlstate, message }))).toEqual([{ sqlstate: '58030', message: auditGone }, { sqlstate: '58030', message: auditGone }]);
+  expect(refused.map(({ sqlstate, message }) => ({ sqlstate, message }))).toEqual([
+    { sqlstate: '58030', message: auditGone },
+    { sqlstate: '58030', message: auditGone },
+  ]);
   expect(isWritten(old)).toBe(false);
   for (const { sqlstate, message } of failing.filter(isRefused)) expect([auditGone, recordingGone], `${String(sqlstate)} ${message}`).toContain(message);
   expect((await rowsOf(prefix)).length).toBe(count);
@@ -118,7 +122,12 @@ async function ordeal(spoiled: Spoiled, prefix: string, disk: { spoil: () => voi
   live.socket.destroy();
   const all = [...before, ...failing, old, ...refused, ...healed];
   const ids = await rowsOf(prefix);
-  expect(all.filter(isWritten).map(({ id }) => id).filter((id) => !ids.includes(id))).toEqual([]);
+  expect(
+    all
+      .filter(isWritten)
+      .map(({ id }) => id)
+      .filter((id) => !ids.includes(id)),
+  ).toEqual([]);
   const events = await settled(service);
   expect(withoutIntent(events, ids)).toEqual([]);
   expect(saidToHaveFailed(events, ids)).toEqual([]);
@@ -131,10 +140,11 @@ async function ordeal(spoiled: Spoiled, prefix: string, disk: { spoil: () => voi
 
 /** Sessions of connections that are still closing end a moment later. */
 async function settled(service: Appliance): ReturnType<typeof allEvents> {
-  for (const deadline = Date.now() + patienceMs; ; await sleep(500)) {
+  for (const deadline = Date.now() + patienceMs; ; ) {
     const events = await allEvents(service);
     const { open, unended } = findingsOf(events);
     if ((open.length === 0 && unended.length === 0) || Date.now() > deadline) return events;
+    await sleep(500);
   }
 }
 
@@ -167,8 +177,15 @@ describe('a disk that fails', () => {
     ['no space, as a quota says it', 'nospace', { code: 'ENOSPC', at: ['write'] }, /ENOSPC/],
   ];
   it.each(faults)('%s: refused in plain words, alarm, nothing lost, and works again by itself', async (_name, prefix, fault, reason) => {
-    const { heal } = disk;
-    await ordeal(spoiled, prefix, { spoil: () => { disk.fail(fault); }, heal: heal.bind(disk), reason });
+    await ordeal(spoiled, prefix, {
+      spoil: () => {
+        disk.fail(fault);
+      },
+      heal: () => {
+        disk.heal();
+      },
+      reason,
+    });
   });
 
   it('that spoils only the recordings ends the session and leaves the log up', async () => {
@@ -176,7 +193,10 @@ describe('a disk that fails', () => {
     disk.fail({ code: 'EIO', at: ['sync'], under: ['recordings'] });
     const live = await RawClient.login({ host: '127.0.0.1', port: spoiled.service.port, user: 'writer', password: spoiled.token, database: 'bank' });
     const attempts: Attempt[] = [];
-    for (const deadline = Date.now() + patienceMs; Date.now() < deadline && !live.closed && attempts.at(-1)?.sqlstate !== '58030'; await sleep(100)) attempts.push(await attempt(spoiled, next(), live));
+    for (const deadline = Date.now() + patienceMs; Date.now() < deadline && !live.closed && attempts.at(-1)?.sqlstate !== '58030'; ) {
+      attempts.push(await attempt(spoiled, next(), live));
+      await sleep(100);
+    }
     disk.heal();
     // it comes when the recording fails, which may be between two statements
     const last = attempts.at(-1)?.sqlstate ?? null;
@@ -184,7 +204,12 @@ describe('a disk that fails', () => {
     expect(told).toMatchObject({ C: '58030', M: recordingGone });
     await until(spoiled, next, isWritten);
     const ids = await rowsOf('recording');
-    expect(attempts.filter(isWritten).map(({ id }) => id).filter((id) => !ids.includes(id))).toEqual([]);
+    expect(
+      attempts
+        .filter(isWritten)
+        .map(({ id }) => id)
+        .filter((id) => !ids.includes(id)),
+    ).toEqual([]);
     expect(withoutIntent(await allEvents(spoiled.service), ids)).toEqual([]);
   });
 });
@@ -228,8 +253,12 @@ describe.runIf(small !== null)('a small disk that is really full', () => {
   it('refuses in plain words, raises the alarm, loses nothing, and works again by itself', async () => {
     const filler = join(small?.base ?? '', 'filler');
     await ordeal(spoiled, 'full', {
-      spoil: () => { fill(filler); },
-      heal: () => { rmSync(filler); },
+      spoil: () => {
+        fill(filler);
+      },
+      heal: () => {
+        rmSync(filler);
+      },
       reason: /full: .*ENOSPC/,
     });
   });

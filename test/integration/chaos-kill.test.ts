@@ -84,7 +84,9 @@ describe(`kill -9 under ${String(connections)} writing connections, ${String(kil
     acknowledged = writers.acknowledged;
     ids = (await direct('select id from written')).map(([id]) => id ?? '');
     events = await settledEvents();
-    process.stderr.write(`chaos-kill: ${String(kills)} kills of each process, ${String(ids.length)} rows, ${String(acknowledged.length)} acknowledged, errors ${JSON.stringify([...writers.errors])}, usable after ms ${JSON.stringify(outages)}\n`);
+    process.stderr.write(
+      `chaos-kill: ${String(kills)} kills of each process, ${String(ids.length)} rows, ${String(acknowledged.length)} acknowledged, errors ${JSON.stringify([...writers.errors])}, usable after ms ${JSON.stringify(outages)}\n`,
+    );
     process.stderr.write(`chaos-kill: ${JSON.stringify({ ...findingsOf(events), events: events.length })}\n`);
   }, 1_200_000);
 

@@ -30,7 +30,10 @@ beforeAll(async () => {
   mute = createServer((socket) => socket.on('error', () => undefined));
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
   const port = (mute.address() as AddressInfo).port;
-  await service.json(['resource', 'add', 'mute', '--host', '127.0.0.1', '--port', String(port), '--database', 'x', '--account', 'x', '--tls', 'disable'], 'secret\n');
+  await service.json(
+    ['resource', 'add', 'mute', '--host', '127.0.0.1', '--port', String(port), '--database', 'x', '--account', 'x', '--tls', 'disable'],
+    'secret\n',
+  );
 });
 
 afterAll(async () => {
@@ -61,7 +64,10 @@ async function running(client: RawClient): Promise<number[]> {
 }
 
 async function until(what: string, reached: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + patienceMs; !(await reached()); await sleep(50)) if (Date.now() > deadline) throw new Error(`not within ${String(patienceMs)} ms: ${what}`);
+  for (const deadline = Date.now() + patienceMs; !(await reached()); ) {
+    if (Date.now() > deadline) throw new Error(`not within ${String(patienceMs)} ms: ${what}`);
+    await sleep(50);
+  }
 }
 
 const liveSessions = async (): Promise<number> => (await askControl<{ liveSessions: number }>(service, '/v1/status')).liveSessions;
@@ -92,7 +98,9 @@ describe('clients that waste our time', () => {
     let sent = 0;
     drip = setInterval(() => silent[0]?.write(start.subarray(sent, ++sent)), 1_000);
     const crowded = await medianLogin();
-    process.stderr.write(`chaos-load: median login ${alone.toFixed(1)} ms alone, ${crowded.toFixed(1)} ms beside ${String(silentSockets - closed)} silent sockets\n`);
+    process.stderr.write(
+      `chaos-load: median login ${alone.toFixed(1)} ms alone, ${crowded.toFixed(1)} ms beside ${String(silentSockets - closed)} silent sockets\n`,
+    );
     expect(closed).toBe(0);
     expect(crowded).toBeLessThanOrEqual(2 * alone + slackMs);
   });
@@ -113,7 +121,9 @@ describe('a result of 2 GB for a slow reader', () => {
     const watch = setInterval(() => (peak = Math.max(peak, rss())), 50);
     const read = await readSlowly(client, query(`select repeat('x', ${String(rowBytes)}) from generate_series(1, ${String(count)})`));
     clearInterval(watch);
-    process.stderr.write(`chaos-load: ${(read.bytes / 1024 ** 2).toFixed(0)} MiB in ${(read.ms / 1000).toFixed(1)} s, gateway ${mebi(idle)} MiB idle, ${mebi(peak)} MiB at most\n`);
+    process.stderr.write(
+      `chaos-load: ${(read.bytes / 1024 ** 2).toFixed(0)} MiB in ${(read.ms / 1000).toFixed(1)} s, gateway ${mebi(idle)} MiB idle, ${mebi(peak)} MiB at most\n`,
+    );
     expect(read.bytes).toBeGreaterThan(resultBytes);
     expect(read.tail).toContain(`SELECT ${String(count)}\0`);
     expect(peak - idle).toBeLessThan(maxGrowth);
@@ -139,7 +149,9 @@ async function readSlowly({ socket }: RawClient, statement: Buffer): Promise<{ b
   await sleep(stallMs);
   const flowing = Date.now();
   await new Promise<void>((resolve, reject) => {
-    socket.once('close', () => { reject(new Error('the connection was closed')); });
+    socket.once('close', () => {
+      reject(new Error('the connection was closed'));
+    });
     socket.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       tail = Buffer.concat([tail, chunk.subarray(-64)]).subarray(-64);
@@ -190,7 +202,12 @@ describe('a target', () => {
     expect(fields(last)).toMatchObject({ S: 'FATAL', C: '08006', M: 'The connection to the target was lost.' });
     await until('the connection ends', () => client.closed);
     watcher.socket.destroy();
-    await until('the target is back', () => login().then((again) => (again.end(), true), () => false));
+    await until('the target is back', () =>
+      login().then(
+        (again) => (again.end(), true),
+        () => false,
+      ),
+    );
   });
 
   it('that stops answering does not keep the session of a client that left', async () => {

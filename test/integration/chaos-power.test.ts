@@ -63,7 +63,10 @@ interface Outage {
 }
 
 /** Writes until the power goes, starts on what the disk kept, and looks. `look` sees the service that came back. */
-async function outage(options: { run: string; syncs: boolean; state: 'kept' | 'lost' }, look: (service: Appliance, found: Outage) => Promise<void>): Promise<void> {
+async function outage(
+  options: { run: string; syncs: boolean; state: 'kept' | 'lost' },
+  look: (service: Appliance, found: Outage) => Promise<void>,
+): Promise<void> {
   const { run, syncs, state } = options;
   const disk = new FaultyDisk(join(base, 'data'), { syncs });
   const before = await startAppliance({ dir: base, environment: disk.environment });
@@ -81,7 +84,9 @@ async function outage(options: { run: string; syncs: boolean; state: 'kept' | 'l
   try {
     const ids = await written(run);
     const events = await settled(after);
-    process.stderr.write(`chaos-power: ${run}, ${String(ids.length)} rows, ${String(writers.acknowledged.length)} acknowledged, lost ${JSON.stringify(lost)}, ${JSON.stringify(findingsOf(events))}\n`);
+    process.stderr.write(
+      `chaos-power: ${run}, ${String(ids.length)} rows, ${String(writers.acknowledged.length)} acknowledged, lost ${JSON.stringify(lost)}, ${JSON.stringify(findingsOf(events))}\n`,
+    );
     await look(after, { ids, events, acknowledged: writers.acknowledged, checkpoint, lost });
   } finally {
     await after.stop();
@@ -103,18 +108,21 @@ describe('power loss under writing connections', () => {
   it.each(Array.from({ length: outages }, (_none, number) => [number + 1, number % 2 === 0 ? ('kept' as const) : ('lost' as const)]))(
     'number %i: no row without an intent, on files cut to what was synced, the state database %s',
     async (number, state) => {
-      await outage({ run: `power${'abcdefghij'.charAt(number % 10)}`, syncs: true, state }, async (service, { ids, events, acknowledged, checkpoint, lost }) => {
-        const { open, gaps, unended } = findingsOf(events);
-        expect(ids.length).toBeGreaterThan(connections);
-        expect(withoutIntent(events, ids)).toEqual([]);
-        expect(saidToHaveFailed(events, ids)).toEqual([]);
-        expect(acknowledged.filter((id) => !ids.includes(id))).toEqual([]);
-        expect({ open, gaps, unended }).toEqual({ open: [], gaps: [], unended: [] });
-        expect(lost.files).toBeGreaterThan(10);
-        const saved = join(base, 'checkpoint');
-        writeFileSync(saved, checkpoint);
-        expect(await service.json(['audit', 'verify', '--checkpoint', saved])).toMatchObject({ ok: true });
-      });
+      await outage(
+        { run: `power${'abcdefghij'.charAt(number % 10)}`, syncs: true, state },
+        async (service, { ids, events, acknowledged, checkpoint, lost }) => {
+          const { open, gaps, unended } = findingsOf(events);
+          expect(ids.length).toBeGreaterThan(connections);
+          expect(withoutIntent(events, ids)).toEqual([]);
+          expect(saidToHaveFailed(events, ids)).toEqual([]);
+          expect(acknowledged.filter((id) => !ids.includes(id))).toEqual([]);
+          expect({ open, gaps, unended }).toEqual({ open: [], gaps: [], unended: [] });
+          expect(lost.files).toBeGreaterThan(10);
+          const saved = join(base, 'checkpoint');
+          writeFileSync(saved, checkpoint);
+          expect(await service.json(['audit', 'verify', '--checkpoint', saved])).toMatchObject({ ok: true });
+        },
+      );
     },
   );
 

@@ -30,14 +30,19 @@ let target: PostgresServer | null = null;
 
 function run(args: readonly string[], options: { input?: string; token?: string; data?: string } = {}): Promise<Done> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [cli, '--data', options.data ?? dir, ...args], { env: { POSTERN_TOKEN: options.token ?? adminToken }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [cli, '--data', options.data ?? dir, ...args], {
+      env: { POSTERN_TOKEN: options.token ?? adminToken },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk) => (out += String(chunk)));
     child.stderr.on('data', (chunk) => (err += String(chunk)));
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');
-    child.once('close', (code) => { resolve({ code: code ?? -1, out, err }); });
+    child.once('close', (code) => {
+      resolve({ code: code ?? -1, out, err });
+    });
   });
 }
 
@@ -55,10 +60,15 @@ function serve(): Promise<string> {
     let said = '';
     let err = '';
     child.stderr.on('data', (chunk) => (err += String(chunk)));
-    child.once('exit', (code) => { reject(new Error(`serve ended with ${String(code)}: ${err}`)); });
+    child.once('exit', (code) => {
+      reject(new Error(`serve ended with ${String(code)}: ${err}`));
+    });
     child.stdout.on('data', (chunk) => {
       said += String(chunk);
-      if (/postgres +\S+:\d+\n/.test(said)) setTimeout(() => { resolve(said); }, 200);
+      if (/postgres +\S+:\d+\n/.test(said))
+        setTimeout(() => {
+          resolve(said);
+        }, 200);
     });
   });
 }
@@ -76,14 +86,23 @@ const status = (): { controlUrl: string; ports: Record<string, number>; processe
   JSON.parse(readFileSync(join(dir, 'status.json'), 'utf8')) as ReturnType<typeof status>;
 
 async function connect(token: string): Promise<Client> {
-  const client = new Client({ host: '127.0.0.1', port: status().ports['postgres'], user: 'ci-runner', password: token, database: 'payments', ssl: { ca: readFileSync(join(dir, 'tls', 'ca.crt')), servername: 'localhost' } });
+  const client = new Client({
+    host: '127.0.0.1',
+    port: status().ports['postgres'],
+    user: 'ci-runner',
+    password: token,
+    database: 'payments',
+    ssl: { ca: readFileSync(join(dir, 'tls', 'ca.crt')), servername: 'localhost' },
+  });
   client.on('error', () => undefined);
   await client.connect();
   return client;
 }
 
 function filesUnder(path: string): string[] {
-  return readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 }
 
 beforeAll(async () => {
@@ -103,7 +122,9 @@ describe('the service', () => {
   test('prints the first token once, keeps everything to its user, and runs once per directory', async () => {
     expect(adminToken).toMatch(/^postern_/);
     expect(statSync(dir).mode & 0o777).toBe(0o700);
-    const open = filesUnder(dir).filter((file) => (statSync(file).mode & 0o077) !== 0).map((file) => file.slice(dir.length + 1));
+    const open = filesUnder(dir)
+      .filter((file) => (statSync(file).mode & 0o077) !== 0)
+      .map((file) => file.slice(dir.length + 1));
     expect(open.filter((file) => !/\.crt$|^log\.vkey$|lock/.test(file) && !file.startsWith('audit/'))).toEqual([]);
     const second = await run(['serve', '--config', config]);
     expect(second).toMatchObject({ code: 1 });
@@ -131,7 +152,21 @@ describe('administration from the command line', () => {
     callerToken = (await json<{ token: string }>(['token', 'create', 'ci-runner', '--expires', '1h'])).token;
     auditorToken = (await json<{ token: string }>(['token', 'create', 'auditor', '--expires', '1h', '--role', 'auditor'])).token;
     const added = await run(
-      ['resource', 'add', 'payments', '--host', '127.0.0.1', '--port', String(target?.port ?? 1), '--database', 'postgres', '--account', 'postgres', '--tls', 'disable'],
+      [
+        'resource',
+        'add',
+        'payments',
+        '--host',
+        '127.0.0.1',
+        '--port',
+        String(target?.port ?? 1),
+        '--database',
+        'postgres',
+        '--account',
+        'postgres',
+        '--tls',
+        'disable',
+      ],
       { input: `${targetPassword}\n` },
     );
     expect(added).toMatchObject({ code: 0 });
@@ -159,15 +194,28 @@ describe('administration from the command line', () => {
   test('an auditor reads and changes nothing, a caller does neither, nobody less', async () => {
     expect((await run(['audit', 'search'], { token: auditorToken })).code).toBe(0);
     expect((await run(['token', 'list'], { token: auditorToken })).code).toBe(0);
-    expect(await run(['service-account', 'disable', 'ci-runner'], { token: auditorToken })).toMatchObject({ code: 1, err: expect.stringContaining('ERR_FORBIDDEN') as string });
+    expect(await run(['service-account', 'disable', 'ci-runner'], { token: auditorToken })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('ERR_FORBIDDEN') as string,
+    });
     expect(await run(['audit', 'search'], { token: callerToken })).toMatchObject({ code: 1, err: expect.stringContaining('ERR_FORBIDDEN') as string });
     expect(await run(['status'], { token: 'postern_forged_token' })).toMatchObject({ code: 1, err: expect.stringContaining('ERR_UNAUTHENTICATED') as string });
     const refused = await json<{ header: { code: string; error: string } }[]>(['audit', 'search', '--outcome', 'failure', '--limit', '3']);
-    expect(refused.map(({ header }) => [header.code, header.error])).toEqual([['authentication.failed', 'ERR_UNAUTHENTICATED'], ['control.denied', 'ERR_FORBIDDEN'], ['control.denied', 'ERR_FORBIDDEN']]);
+    expect(refused.map(({ header }) => [header.code, header.error])).toEqual([
+      ['authentication.failed', 'ERR_UNAUTHENTICATED'],
+      ['control.denied', 'ERR_FORBIDDEN'],
+      ['control.denied', 'ERR_FORBIDDEN'],
+    ]);
   });
 
   test('no answer and no stored file holds the credential or a token', async () => {
-    const answers = await Promise.all([['resource', 'show', 'payments'], ['token', 'list'], ['audit', 'search', '--limit', '1000']].map((args) => run([...args, '--json'])));
+    const answers = await Promise.all(
+      [
+        ['resource', 'show', 'payments'],
+        ['token', 'list'],
+        ['audit', 'search', '--limit', '1000'],
+      ].map((args) => run([...args, '--json'])),
+    );
     for (const secret of [targetPassword, callerToken, adminToken]) {
       expect(answers.filter(({ out }) => out.includes(secret))).toEqual([]);
       expect(filesUnder(dir).filter((file) => readFileSync(file).includes(secret))).toEqual([]);
@@ -181,7 +229,11 @@ describe('administration from the command line', () => {
   });
 
   test('the last administrator can neither be deleted, disabled nor revoked', async () => {
-    for (const args of [['service-account', 'delete', 'admin'], ['service-account', 'disable', 'admin']]) expect((await run(args)).err).toContain('No administrator would remain.');
+    for (const args of [
+      ['service-account', 'delete', 'admin'],
+      ['service-account', 'disable', 'admin'],
+    ])
+      expect((await run(args)).err).toContain('No administrator would remain.');
     const [own] = (await json<{ id: string; roles: string[] }[]>(['token', 'list'])).filter(({ roles }) => roles.includes('administrator'));
     expect((await run(['token', 'revoke', own?.id ?? ''])).err).toContain('No administrator would remain.');
   });
@@ -202,7 +254,9 @@ describe('sessions', () => {
     const ended = new Promise((resolve) => client.once('end', resolve));
     expect(await run(['sessions', 'kill', id, '--reason', 'exercise'])).toMatchObject({ code: 0 });
     await ended;
-    await expect.poll(async () => (await json<{ state: string; recordingRoot: string | null }>(['sessions', 'show', id])).state, { timeout: 10_000 }).toBe('ended');
+    await expect
+      .poll(async () => (await json<{ state: string; recordingRoot: string | null }>(['sessions', 'show', id])).state, { timeout: 10_000 })
+      .toBe('ended');
     const replay = await run(['sessions', 'replay', id], { token: auditorToken });
     expect(replay.out).toContain('411111******1111');
     expect(replay.out).not.toContain(pan);
@@ -222,7 +276,9 @@ describe('what survives', () => {
     const before = status();
     const process_ = before.processes.find((candidate) => candidate.name === name);
     process.kill(process_?.pid ?? 0, 'SIGKILL');
-    await expect.poll(() => status().processes.find((candidate) => candidate.name === name), { timeout: 30_000 }).toMatchObject({ up: true, restarts: (process_?.restarts ?? 0) + 1 });
+    await expect
+      .poll(() => status().processes.find((candidate) => candidate.name === name), { timeout: 30_000 })
+      .toMatchObject({ up: true, restarts: (process_?.restarts ?? 0) + 1 });
     expect([status().controlUrl, status().ports]).toEqual([before.controlUrl, before.ports]);
     await expect.poll(async () => (await run(['status'])).code, { timeout: 30_000 }).toBe(0);
     expect(await json(['service-account', 'show', 'ci-runner'])).toMatchObject({ owner: 'Jane Doe' });
@@ -230,7 +286,16 @@ describe('what survives', () => {
   });
 
   test('a state that was lost is made anew from the log, whole', async () => {
-    const everything = (): Promise<unknown[]> => Promise.all([['service-account', 'list'], ['token', 'list'], ['resource', 'list'], ['policy', 'get'], ['masking', 'list']].map((args) => json(args)));
+    const everything = (): Promise<unknown[]> =>
+      Promise.all(
+        [
+          ['service-account', 'list'],
+          ['token', 'list'],
+          ['resource', 'list'],
+          ['policy', 'get'],
+          ['masking', 'list'],
+        ].map((args) => json(args)),
+      );
     await json(['vault', 'rotate']);
     await json(['vault', 'rotate', '--kek']);
     const before = await everything();

@@ -12,7 +12,9 @@ import { startGateway, type PostgresGateway } from '../support/postgres-gateway.
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 
 const run = promisify(execFile);
-const hba = ['hostssl md5db all all md5', 'host clear all all password', 'hostssl all all all scram-sha-256', 'host all all all scram-sha-256'].join('\n').concat('\n');
+const hba = ['hostssl md5db all all md5', 'host clear all all password', 'hostssl all all all scram-sha-256', 'host all all all scram-sha-256']
+  .join('\n')
+  .concat('\n');
 let server: PostgresServer;
 let plain: PostgresGateway;
 let secure: PostgresGateway;
@@ -20,13 +22,43 @@ let material: { key: string; cert: string };
 
 beforeAll(async () => {
   const home = mkdtempSync(join(tmpdir(), 'postern-tls-'));
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', join(home, 'key.pem'), '-out', join(home, 'cert.pem'), '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'], { stdio: 'pipe' });
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-keyout',
+      join(home, 'key.pem'),
+      '-out',
+      join(home, 'cert.pem'),
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+      '-addext',
+      'subjectAltName=DNS:localhost',
+    ],
+    { stdio: 'pipe' },
+  );
   material = { key: readFileSync(join(home, 'key.pem'), 'utf8'), cert: readFileSync(join(home, 'cert.pem'), 'utf8') };
   server = await startPostgres({ settings: ['ssl=on'], hba, files: { 'server.key': material.key, 'server.crt': material.cert } });
   plain = await startGateway({ target: target() });
   secure = await startGateway({ target: target({ mode: 'verify-full', ca: material.cert, serverName: 'localhost' }), tls: material });
   const setup = await RawClient.login({ host: server.host, port: server.port, user: server.user, password: server.password, database: 'postgres' });
-  for (const sql of ['create table t(id int primary key, v text)', "insert into t select g, 'row ' || g from generate_series(1, 1000) g", 'create database md5db', 'create database clear', "set password_encryption = 'md5'", "create role old login password 'target-secret'"]) await setup.ask(query(sql));
+  for (const sql of [
+    'create table t(id int primary key, v text)',
+    "insert into t select g, 'row ' || g from generate_series(1, 1000) g",
+    'create database md5db',
+    'create database clear',
+    "set password_encryption = 'md5'",
+    "create role old login password 'target-secret'",
+  ])
+    await setup.ask(query(sql));
   setup.end();
 }, 60_000);
 
@@ -36,12 +68,24 @@ afterAll(async () => {
   await server.stop();
 });
 
-function target(tls: { mode: 'disable' } | { mode: 'verify-full'; ca: string; serverName: string } = { mode: 'disable' }, database = 'postgres', account = server.user): Parameters<typeof startGateway>[0]['target'] {
+function target(
+  tls: { mode: 'disable' } | { mode: 'verify-full'; ca: string; serverName: string } = { mode: 'disable' },
+  database = 'postgres',
+  account = server.user,
+): Parameters<typeof startGateway>[0]['target'] {
   return { host: server.host, port: server.port, database, account, password: server.password, tls };
 }
 
 const psql = (gateway: PostgresGateway, commands: readonly string[], options = ''): Promise<{ stdout: string; stderr: string }> =>
-  run('psql', ['-XAt', ...commands.flatMap((command) => ['-c', command]), `host=localhost hostaddr=127.0.0.1 port=${String(gateway.port)} user=alice dbname=bank ${options}`], { env: { ...process.env, PGPASSWORD: 'token' } });
+  run(
+    'psql',
+    [
+      '-XAt',
+      ...commands.flatMap((command) => ['-c', command]),
+      `host=localhost hostaddr=127.0.0.1 port=${String(gateway.port)} user=alice dbname=bank ${options}`,
+    ],
+    { env: { ...process.env, PGPASSWORD: 'token' } },
+  );
 
 const hasPsql = existsSync('/usr/bin/psql');
 const hasPgbench = existsSync('/usr/bin/pgbench');
@@ -58,22 +102,42 @@ describe.runIf(hasPsql)('psql', () => {
   });
 
   it('is told about a wrong token and an unknown user in the same words', async () => {
-    await expect(run('psql', ['-XAt', '-c', 'select 1', `host=127.0.0.1 port=${String(plain.port)} user=alice dbname=bank`], { env: { ...process.env, PGPASSWORD: 'wrong' } })).rejects.toThrow('password authentication failed for user "alice"');
-    await expect(run('psql', ['-XAt', '-c', 'select 1', `host=127.0.0.1 port=${String(plain.port)} user=nobody dbname=bank`], { env: { ...process.env, PGPASSWORD: 'token' } })).rejects.toThrow('password authentication failed for user "nobody"');
+    await expect(
+      run('psql', ['-XAt', '-c', 'select 1', `host=127.0.0.1 port=${String(plain.port)} user=alice dbname=bank`], {
+        env: { ...process.env, PGPASSWORD: 'wrong' },
+      }),
+    ).rejects.toThrow('password authentication failed for user "alice"');
+    await expect(
+      run('psql', ['-XAt', '-c', 'select 1', `host=127.0.0.1 port=${String(plain.port)} user=nobody dbname=bank`], {
+        env: { ...process.env, PGPASSWORD: 'token' },
+      }),
+    ).rejects.toThrow('password authentication failed for user "nobody"');
   });
 });
 
 describe.runIf(hasPgbench)('pgbench', () => {
   it.each(['simple', 'extended', 'prepared'])('runs in %s mode', async (mode) => {
-    if (mode === 'simple') await run('pgbench', ['-i', '-I', 'dtGvp', '-q', '-h', server.host, '-p', String(server.port), '-U', 'postgres', 'postgres'], { env: { ...process.env, PGPASSWORD: server.password } });
-    const { stdout } = await run('pgbench', ['-n', '-M', mode, '-c', '3', '-t', '20', '-h', '127.0.0.1', '-p', String(plain.port), '-U', 'alice', 'bank'], { env: { ...process.env, PGPASSWORD: 'token' } });
+    if (mode === 'simple')
+      await run('pgbench', ['-i', '-I', 'dtGvp', '-q', '-h', server.host, '-p', String(server.port), '-U', 'postgres', 'postgres'], {
+        env: { ...process.env, PGPASSWORD: server.password },
+      });
+    const { stdout } = await run('pgbench', ['-n', '-M', mode, '-c', '3', '-t', '20', '-h', '127.0.0.1', '-p', String(plain.port), '-U', 'alice', 'bank'], {
+      env: { ...process.env, PGPASSWORD: 'token' },
+    });
     expect(stdout).toContain('number of transactions actually processed: 60/60');
   });
 });
 
 describe('drivers', () => {
   it('node-postgres runs text, parameters, cursors of rows and transactions', async () => {
-    const client = new pg.Client({ host: '127.0.0.1', port: secure.port, user: 'alice', password: 'token', database: 'bank', ssl: { ca: material.cert, servername: 'localhost' } });
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port: secure.port,
+      user: 'alice',
+      password: 'token',
+      database: 'bank',
+      ssl: { ca: material.cert, servername: 'localhost' },
+    });
     await client.connect();
     expect((await client.query<{ v: string }>('select v from t where id = $1', [7])).rows).toEqual([{ v: 'row 7' }]);
     expect((await client.query<{ n: number }>({ name: 'named', text: 'select $1::int + 1 as n', values: [1] })).rows).toEqual([{ n: 2 }]);
@@ -121,7 +185,13 @@ describe('TLS', () => {
   it('and Kerberos encryption are refused in the protocol, and the login goes on', async () => {
     const client = await RawClient.open('127.0.0.1', plain.port);
     const answers: string[] = [];
-    const first = (): Promise<void> => new Promise((resolve) => client.socket.once('data', (chunk: Buffer) => { answers.push(chunk.toString('latin1')); resolve(); }));
+    const first = (): Promise<void> =>
+      new Promise((resolve) =>
+        client.socket.once('data', (chunk: Buffer) => {
+          answers.push(chunk.toString('latin1'));
+          resolve();
+        }),
+      );
     client.socket.removeAllListeners('data');
     client.send(Buffer.from([0, 0, 0, 8, 4, 0xd2, 0x16, 0x30]));
     await first();
@@ -160,7 +230,9 @@ describe('the way to the target', () => {
     ['md5 over TLS', 'md5db', 'old', true],
     ['a password in clear on loopback', 'clear', 'postgres', false],
   ])('works with %s', async (_name, database, account, tls) => {
-    const gateway = await startGateway({ target: target(tls ? { mode: 'verify-full', ca: material.cert, serverName: 'localhost' } : { mode: 'disable' }, database, account) });
+    const gateway = await startGateway({
+      target: target(tls ? { mode: 'verify-full', ca: material.cert, serverName: 'localhost' } : { mode: 'disable' }, database, account),
+    });
     const client = await RawClient.login({ host: '127.0.0.1', port: gateway.port, user: 'alice', password: 'token', database: 'bank' });
     expect(rows(await client.ask(query('select current_user, current_database()')))).toEqual([[account, database]]);
     client.end();
@@ -181,7 +253,10 @@ describe('the way to the target', () => {
 });
 
 describe('a cancel request', () => {
-  it.each([['plain', false], ['TLS', true]])('reaches the target over %s', async (_name, tls) => {
+  it.each([
+    ['plain', false],
+    ['TLS', true],
+  ])('reaches the target over %s', async (_name, tls) => {
     const gateway = tls ? secure : plain;
     const client = await RawClient.open('127.0.0.1', gateway.port);
     client.send(startup({ user: 'alice', database: 'bank' }));

@@ -38,8 +38,14 @@ export const storeMutants: readonly Mutant[] = [
     find: `cipher.setAAD(context(firstIndex));\n    const sealed = [Buffer.of(version), salt, nonce, ...parts.map((part) => cipher.update(part)), cipher.final()];`,
     replace: `cipher.setAAD(Buffer.concat([context(firstIndex), ...parts]));\n    const sealed = [Buffer.of(version), salt, nonce, ...parts, cipher.final()];`,
     also: [
-      { find: `cipher.setAAD(context(firstIndex));`, replace: `const plain = Buffer.from(sealed.subarray(prefixBytes, -tagBytes));\n    cipher.setAAD(Buffer.concat([context(firstIndex), plain]));` },
-      { find: `Buffer.concat([cipher.update(sealed.subarray(prefixBytes, sealed.length - tagBytes)), cipher.final()])`, replace: `Buffer.concat([plain, cipher.final()])` },
+      {
+        find: `cipher.setAAD(context(firstIndex));`,
+        replace: `const plain = Buffer.from(sealed.subarray(prefixBytes, -tagBytes));\n    cipher.setAAD(Buffer.concat([context(firstIndex), plain]));`,
+      },
+      {
+        find: `Buffer.concat([cipher.update(sealed.subarray(prefixBytes, sealed.length - tagBytes)), cipher.final()])`,
+        replace: `Buffer.concat([plain, cipher.final()])`,
+      },
     ],
     killedBy: scanned,
   },

@@ -16,7 +16,10 @@ const pageSize = 1_000;
 export async function allEvents(appliance: Appliance): Promise<AuditEvent[]> {
   const events: AuditEvent[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const page: { items: AuditEvent[]; next: string | null } = await askControl(appliance, `/v1/audit/events?limit=${String(pageSize)}${cursor === '' ? '' : `&cursor=${cursor}`}`);
+    const page: { items: AuditEvent[]; next: string | null } = await askControl(
+      appliance,
+      `/v1/audit/events?limit=${String(pageSize)}${cursor === '' ? '' : `&cursor=${cursor}`}`,
+    );
     events.push(...page.items);
     cursor = page.next;
   }
@@ -24,14 +27,19 @@ export async function allEvents(appliance: Appliance): Promise<AuditEvent[]> {
 }
 
 /** GET of the control API, as the administrator. `T` is what the API promises for the path. */
-export function askControl<T>(appliance: Appliance, path: string): Promise<T> {
+export async function askControl<T>(appliance: Appliance, path: string): Promise<T> {
+  return JSON.parse(await readControl(appliance, path)) as T;
+}
+
+/** The same, as it comes: a stream is one JSON text a line. */
+export function readControl(appliance: Appliance, path: string): Promise<string> {
   const headers = { authorization: `Bearer ${readFileSync(join(appliance.dir, 'admin.token'), 'utf8').trim()}` };
   return new Promise((resolve, reject) => {
     const asked = request(new URL(path, appliance.controlUrl), { ca: readFileSync(appliance.caFile), headers }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       response.once('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(text) as T);
+        if (response.statusCode === 200) resolve(text);
         else reject(new Error(`${path}: ${String(response.statusCode)} ${text}`));
       });
     });
@@ -85,7 +93,9 @@ export function withoutIntent(events: readonly AuditEvent[], ids: readonly strin
 
 /** Those of `ids` whose operation the log says has failed: wrong for a row that is there. */
 export function saidToHaveFailed(events: readonly AuditEvent[], ids: readonly string[]): string[] {
-  const failed = new Set(events.filter(({ header }) => header['code'] === 'operation.settled' && header['outcome'] === 'failure').map(({ header }) => String(header['operation'])));
+  const failed = new Set(
+    events.filter(({ header }) => header['code'] === 'operation.settled' && header['outcome'] === 'failure').map(({ header }) => String(header['operation'])),
+  );
   const named = operationsOf(events);
   return ids.filter((id) => failed.has(named.get(id) ?? ''));
 }
@@ -93,5 +103,7 @@ export function saidToHaveFailed(events: readonly AuditEvent[], ids: readonly st
 /** Every id that stands in an intent, with its operation. */
 function operationsOf(events: readonly AuditEvent[]): Map<string, string> {
   const intents = events.filter(({ header }) => header['code'] === 'operation.intended');
-  return new Map(intents.flatMap(({ header, body }) => (body ?? '').match(/[a-z]+(?:-[a-z]+)+/g)?.map((id) => [id, String(header['operation'])] as const) ?? []));
+  return new Map(
+    intents.flatMap(({ header, body }) => (body ?? '').match(/[a-z]+(?:-[a-z]+)+/g)?.map((id) => [id, String(header['operation'])] as const) ?? []),
+  );
 }

@@ -76,7 +76,7 @@ function install(dir: string): void {
     writeSync(fd: number, ...given: readonly unknown[]): number {
       const about = opened.get(fd);
       if (about !== undefined) strike(about.path, 'write');
-      const done = Reflect.apply(writeSync, fs, [fd, ...given]);
+      const done = Number(Reflect.apply(writeSync, fs, [fd, ...given]));
       if (about !== undefined) written(fd, about);
       return done;
     },
@@ -85,7 +85,8 @@ function install(dir: string): void {
   Object.assign(promises, {
     async open(given: string, flags: string | number = 'r', mode?: number): Promise<FileHandle> {
       const path = resolve(given);
-      const bits = typeof flags === 'number' ? flags : flags.startsWith('r') && !flags.includes('+') ? constants.O_RDONLY : constants.O_WRONLY | constants.O_CREAT;
+      const bits =
+        typeof flags === 'number' ? flags : flags.startsWith('r') && !flags.includes('+') ? constants.O_RDONLY : constants.O_WRONLY | constants.O_CREAT;
       const isWrite = (bits & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
       if (isWrite) strike(path, 'open');
       const isNew = isWrite && isWatched(path) && !isThere(path);
@@ -132,7 +133,13 @@ function install(dir: string): void {
       await really();
       if (isWatched(path)) note(...(asked === null ? ['bytes', ino, size] : ['names', asked, path]));
     };
-    const [write, truncate, datasync, fsync, close] = [file.write.bind(file), file.truncate.bind(file), file.datasync.bind(file), file.sync.bind(file), file.close.bind(file)];
+    const [write, truncate, datasync, fsync, close] = [
+      file.write.bind(file),
+      file.truncate.bind(file),
+      file.datasync.bind(file),
+      file.sync.bind(file),
+      file.close.bind(file),
+    ];
     Object.assign(file, {
       datasync: sync(datasync),
       sync: sync(fsync),
@@ -158,7 +165,8 @@ function install(dir: string): void {
   const { spawn } = childProcess;
   const own = { NODE_OPTIONS: process.env['NODE_OPTIONS'] ?? '', POSTERN_DISK: dir };
   Object.assign(childProcess, {
-    spawn: (command: string, args: readonly string[], options: childProcess.SpawnOptions) => spawn(command, args, options.env === undefined ? options : { ...options, env: { ...options.env, ...own } }),
+    spawn: (command: string, args: readonly string[], options: childProcess.SpawnOptions) =>
+      spawn(command, args, options.env === undefined ? options : { ...options, env: { ...options.env, ...own } }),
   });
   syncBuiltinESMExports();
 }

@@ -98,42 +98,34 @@ export class FaultyDisk {
     const current = new Map(this.#names);
     const sizes = new Map(this.#sizes);
     const asked = new Map<string, Map<string, number>>();
-    const isIn = (parent: string) => ([path]: readonly [string, number]): boolean => dirname(path) === parent;
+    const isIn =
+      (parent: string) =>
+      ([path]: readonly [string, number]): boolean =>
+        dirname(path) === parent;
+    const apply: Readonly<Record<string, (first: string, second: string, third: string) => void>> = {
+      directory: (path) => current.set(path, directory),
+      file: (path, ino) => {
+        current.set(path, Number(ino));
+        // a number that was free again: nothing of the old file is meant
+        sizes.delete(Number(ino));
+      },
+      rename: (from, to, ino) => {
+        current.delete(from);
+        current.set(to, Number(ino));
+      },
+      remove: (path) => current.delete(path),
+      cut: (ino, size) => sizes.set(Number(ino), Math.min(sizes.get(Number(ino)) ?? 0, Number(size))),
+      bytes: (ino, size) => sizes.set(Number(ino), Math.max(sizes.get(Number(ino)) ?? 0, Number(size))),
+      asked: (number, path) => asked.set(number, new Map([...current].filter(isIn(path)))),
+      names: (number, path) => {
+        for (const [name] of [...durable].filter(isIn(path))) durable.delete(name);
+        for (const [name, ino] of asked.get(number) ?? []) durable.set(name, ino);
+        asked.delete(number);
+      },
+    };
     for (const line of readFileSync(join(this.#home, 'notes'), 'utf8').split('\n')) {
-      const [what, ...words] = line.split(' ').map(decodeURI);
-      const [first = '', second = '', third = ''] = words;
-      switch (what) {
-        case 'directory':
-          current.set(first, directory);
-          break;
-        case 'file':
-          current.set(first, Number(second));
-          // a number that was free again: nothing of the old file is meant
-          sizes.delete(Number(second));
-          break;
-        case 'rename':
-          current.delete(first);
-          current.set(second, Number(third));
-          break;
-        case 'remove':
-          current.delete(first);
-          break;
-        case 'cut':
-          sizes.set(Number(first), Math.min(sizes.get(Number(first)) ?? 0, Number(second)));
-          break;
-        case 'bytes':
-          sizes.set(Number(first), Math.max(sizes.get(Number(first)) ?? 0, Number(second)));
-          break;
-        case 'asked':
-          asked.set(first, new Map([...current].filter(isIn(second))));
-          break;
-        case 'names':
-          for (const [path] of [...durable].filter(isIn(second))) durable.delete(path);
-          for (const [path, ino] of asked.get(first) ?? []) durable.set(path, ino);
-          asked.delete(first);
-          break;
-        default:
-      }
+      const [what = '', first = '', second = '', third = ''] = line.split(' ').map(decodeURI);
+      apply[what]?.(first, second, third);
     }
     return { names: durable, sizes };
   }
@@ -146,5 +138,7 @@ function copy(from: string, to: string): void {
 
 /** Everything but sockets. */
 function pathsUnder(top: string): string[] {
-  return readdirSync(top, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() || entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+  return readdirSync(top, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name));
 }

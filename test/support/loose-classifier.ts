@@ -12,7 +12,16 @@ export function looseClassifier(): Classifier {
     if (statement === undefined) known.set(text, (statement = statementOf(text, classify)));
     return statement;
   };
-  return { classify: (sql) => (Buffer.from(sql).includes('/*slow*/') ? new Promise((resolve) => setTimeout(() => { resolve(classify(sql)); }, 5)) : classify(sql)) };
+  return {
+    classify: (sql) =>
+      Buffer.from(sql).includes('/*slow*/')
+        ? new Promise((resolve) =>
+            setTimeout(() => {
+              resolve(classify(sql));
+            }, 5),
+          )
+        : classify(sql),
+  };
 }
 
 const word = (text: string, pattern: RegExp): string | null => pattern.exec(text)?.[1]?.toLowerCase() ?? null;
@@ -27,7 +36,12 @@ function statementOf(text: string, classify: (sql: Uint8Array) => Classified): S
   const [, name = '', body = ''] = /^\s*prepare\s+(\w+)\s+as\s+(.*)$/is.exec(text) ?? [];
   const inner = body === '' ? null : classify(Buffer.from(body));
   return {
-    facts: { acts: [], effect: effectOf(kind), template: text, context: { kind, statements: 1, has_where: false, tables: [], columns: [], functions: [], has_limit: false } },
+    facts: {
+      acts: [],
+      effect: effectOf(kind),
+      template: text,
+      context: { kind, statements: 1, has_where: false, tables: [], columns: [], functions: [], has_limit: false },
+    },
     prepares: inner !== null && 'facts' in inner ? { name: name.toLowerCase(), statement: inner } : null,
     executes: word(text, /^\s*execute\s+(\w+)/i),
     deallocates: /^\s*(?:deallocate\s+all\b|discard\s+all)/i.test(text) ? '*' : word(text, /^\s*deallocate\s+(\w+)/i),
@@ -45,6 +59,17 @@ export async function looseCatalogue(query: (sql: string) => Promise<readonly (r
   const rows = await query(
     "select c.oid, n.nspname, c.relname, a.attnum, a.attname from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid where a.attnum > 0 and c.relkind in ('r','v','m','p')",
   );
-  const columns = new Map(rows.map(([oid, schema, table, attribute, column]) => [`${String(oid)}.${String(attribute)}`, { schema: schema ?? '', table: table ?? '', column: column ?? '' }]));
-  return { epoch: columns.size, origin: (oid, attribute) => columns.get(`${String(oid)}.${String(attribute)}`) ?? null, relations: () => [], isUserFunction: () => false, hasUserOperators: false };
+  const columns = new Map(
+    rows.map(([oid, schema, table, attribute, column]) => [
+      `${String(oid)}.${String(attribute)}`,
+      { schema: schema ?? '', table: table ?? '', column: column ?? '' },
+    ]),
+  );
+  return {
+    epoch: columns.size,
+    origin: (oid, attribute) => columns.get(`${String(oid)}.${String(attribute)}`) ?? null,
+    relations: () => [],
+    isUserFunction: () => false,
+    hasUserOperators: false,
+  };
 }

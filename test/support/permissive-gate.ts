@@ -94,7 +94,18 @@ function scramExchange(user: string, options: GateOptions): ReturnType<Gate['ide
 }
 
 function callerNamed(name: string): Caller {
-  return { issuer: 'postern', subject: `svc_${name}`, name, kind: 'service-account', groups: [], credential: 'tok_x', method: 'scram-sha-256', resources: [], networks: [], expiresAt: Number.MAX_SAFE_INTEGER };
+  return {
+    issuer: 'postern',
+    subject: `svc_${name}`,
+    name,
+    kind: 'service-account',
+    groups: [],
+    credential: 'tok_x',
+    method: 'scram-sha-256',
+    resources: [],
+    networks: [],
+    expiresAt: Number.MAX_SAFE_INTEGER,
+  };
 }
 
 interface State {
@@ -110,7 +121,10 @@ function denial(code: ErrorCode, message: string): Denial {
 }
 
 function shownText(operation: Operation): string {
-  return operation.shown().map((span) => (span.kind === 'value' ? `‹${span.text}›` : span.text)).join('');
+  return operation
+    .shown()
+    .map((span) => (span.kind === 'value' ? `‹${span.text}›` : span.text))
+    .join('');
 }
 
 function fakeSession(state: State, caller: Caller, sink: Sink): FakeSession {
@@ -127,25 +141,52 @@ function fakeSession(state: State, caller: Caller, sink: Sink): FakeSession {
     id: 'ses_test',
     caller,
     resource: Resource.parse({
-      id: 'res_test', name: 'bank', protocol: 'postgres', host: target.host, port: target.port, database: target.database, account: target.account,
-      secret: 'sec_x', tls: target.tls ?? { mode: 'disable' }, listenPort: null, recording: { maxBytesPerOperation: 1000 }, createdAt: '2026-01-01T00:00:00Z',
+      id: 'res_test',
+      name: 'bank',
+      protocol: 'postgres',
+      host: target.host,
+      port: target.port,
+      database: target.database,
+      account: target.account,
+      secret: 'sec_x',
+      tls: target.tls ?? { mode: 'disable' },
+      listenPort: null,
+      recording: { maxBytesPerOperation: 1000 },
+      createdAt: '2026-01-01T00:00:00Z',
     }),
     database: target.database,
     ended: ended.signal,
-    end: (reason) => { ended.abort(reason); },
+    end: (reason) => {
+      ended.abort(reason);
+    },
     lease: (use) => use({ account: target.account, password: new Secret(target.password) }),
     cancellation: (cancel) => {
       state.cancels.set(key.toString('hex'), cancel);
       return key;
     },
     submit: (operation) => {
-      happenings.push({ what: 'submit', template: operation.facts.template, acts: operation.facts.acts, shown: shownText(operation), bytes: operation.exact.reduce((sum, one) => sum + one.length, 0) });
+      happenings.push({
+        what: 'submit',
+        template: operation.facts.template,
+        acts: operation.facts.acts,
+        shown: shownText(operation),
+        bytes: operation.exact.reduce((sum, one) => sum + one.length, 0),
+      });
       const held = options.holds?.(operation) ?? null;
       if (held === null) return admit(operation);
       const withdrawn = Promise.withResolvers<boolean>();
       const kept = { ...operation, facts: operation.facts, by: operation.by, shown: () => [], exact: operation.exact.map((bytes) => new Uint8Array(bytes)) };
-      const decided = Promise.race([held.decided, withdrawn.promise]).then((approved): Admission => (approved ? admit(kept) : { verdict: 'refused', denial: denial('ERR_ACCESS_DENIED', 'The request was not approved.') }));
-      return { verdict: 'held', request: 'apr_1', decided, withdraw: () => { withdrawn.resolve(false); } };
+      const decided = Promise.race([held.decided, withdrawn.promise]).then(
+        (approved): Admission => (approved ? admit(kept) : { verdict: 'refused', denial: denial('ERR_ACCESS_DENIED', 'The request was not approved.') }),
+      );
+      return {
+        verdict: 'held',
+        request: 'apr_1',
+        decided,
+        withdraw: () => {
+          withdrawn.resolve(false);
+        },
+      };
     },
     check: (operation) => {
       happenings.push({ what: 'check', acts: operation.facts.acts });
@@ -199,6 +240,8 @@ function fakePermit(state: State, operation: Operation, sink: Sink): Permit {
       if (released.length < 64) released.push(new Uint8Array(chunk));
       return sink.write(chunk);
     },
-    settle: (outcome) => { happenings.push({ what: 'settle', ...outcome }); },
+    settle: (outcome) => {
+      happenings.push({ what: 'settle', ...outcome });
+    },
   };
 }

@@ -48,7 +48,12 @@ export const execute = (portal: string, rows = 0): Buffer => message('E', portal
 export const sync = message('S');
 export const flush = message('H');
 
-export function bind(portal: string, statement: string, values: readonly (string | Buffer | null)[] = [], formats: { parameters?: readonly number[]; results?: readonly number[] } = {}): Buffer {
+export function bind(
+  portal: string,
+  statement: string,
+  values: readonly (string | Buffer | null)[] = [],
+  formats: { parameters?: readonly number[]; results?: readonly number[] } = {},
+): Buffer {
   const parameters = formats.parameters ?? [];
   const results = formats.results ?? [];
   const encoded = values.flatMap((value) => (value === null ? [int32(-1)] : [int32(Buffer.byteLength(value)), Buffer.from(value)]));
@@ -113,7 +118,9 @@ export class RawClient {
       const at = this.frames.findIndex((frame) => frame.type === type && ++seen === count);
       if (at >= 0) return this.frames.splice(0, at + 1);
       if (this.closed) return this.frames.splice(0);
-      await new Promise<void>((resolve) => { this.#wake = resolve; });
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 
@@ -145,7 +152,11 @@ export class RawClient {
 }
 
 export function startup(parameters: Readonly<Record<string, string>>, version = 196_608): Buffer {
-  const payload = Buffer.concat([int32(version), ...Object.entries(parameters).flatMap(([name, value]) => [Buffer.from(`${name}\0`), Buffer.from(`${value}\0`)]), Buffer.from([0])]);
+  const payload = Buffer.concat([
+    int32(version),
+    ...Object.entries(parameters).flatMap(([name, value]) => [Buffer.from(`${name}\0`), Buffer.from(`${value}\0`)]),
+    Buffer.from([0]),
+  ]);
   return Buffer.concat([int32(payload.length + 4), payload]);
 }
 
@@ -163,15 +174,17 @@ export function show(frame: Frame): string {
 
 /** Text values of the DataRows. */
 export function rows(frames: readonly Frame[]): (string | null)[][] {
-  return frames.filter((frame) => frame.type === 'D').map(({ payload }) => {
-    const row: (string | null)[] = [];
-    let at = 2;
-    for (let left = payload.readInt16BE(0); left > 0; left--) {
-      const length = payload.readInt32BE(at);
-      at += 4;
-      row.push(length < 0 ? null : payload.toString('utf8', at, at + length));
-      at += Math.max(length, 0);
-    }
-    return row;
-  });
+  return frames
+    .filter((frame) => frame.type === 'D')
+    .map(({ payload }) => {
+      const row: (string | null)[] = [];
+      let at = 2;
+      for (let left = payload.readInt16BE(0); left > 0; left--) {
+        const length = payload.readInt32BE(at);
+        at += 4;
+        row.push(length < 0 ? null : payload.toString('utf8', at, at + length));
+        at += Math.max(length, 0);
+      }
+      return row;
+    });
 }

@@ -24,11 +24,18 @@ export async function startGateway(options: GateOptions, deps: Partial<PostgresE
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo; // a TCP server's address
   return {
-    host: '127.0.0.1', port, gate, serving,
+    host: '127.0.0.1',
+    port,
+    gate,
+    serving,
     stop: async () => {
       stopping.abort();
       await Promise.all(serving);
-      await new Promise<void>((resolve) => { server.close(() => { resolve(); }); });
+      await new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+      });
     },
   };
 }

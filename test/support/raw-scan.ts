@@ -27,7 +27,10 @@ export function storedFiles(dir: string, exclude: readonly string[]): Stored[] {
 /** Compressed data that was not encrypted would open. */
 function unpacked(name: string, bytes: Buffer): Stored[] {
   const found: Stored[] = [];
-  for (const [magic, open] of [['28b52ffd', zstdDecompressSync], ['1f8b08', gunzipSync]] as const) {
+  for (const [magic, open] of [
+    ['28b52ffd', zstdDecompressSync],
+    ['1f8b08', gunzipSync],
+  ] as const) {
     for (let at = bytes.indexOf(magic, 0, 'hex'); at >= 0; at = bytes.indexOf(magic, at + 1, 'hex')) {
       try {
         found.push({ name: `${name}#unpacked`, bytes: open(bytes.subarray(at)) });
@@ -59,7 +62,12 @@ const prefixLength = 6;
 
 function formsOf(text: string): [string, string][] {
   const bytes = Buffer.from(text);
-  const forms: [string, string][] = [['plain', text], ['hex', bytes.toString('hex')], ['HEX', bytes.toString('hex').toUpperCase()], ['utf-16', Buffer.from(text, 'utf16le').toString('latin1')]];
+  const forms: [string, string][] = [
+    ['plain', text],
+    ['hex', bytes.toString('hex')],
+    ['HEX', bytes.toString('hex').toUpperCase()],
+    ['utf-16', Buffer.from(text, 'utf16le').toString('latin1')],
+  ];
   for (const before of [0, 1, 2]) {
     const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
     forms.push(['base64', encoded.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))]);

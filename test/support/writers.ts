@@ -58,7 +58,8 @@ async function writeAll({ caller, number, run, acknowledged, note, signal }: Wri
     client.on('error', note);
     try {
       await client.connect();
-      while (!signal.aborted) {
+      for (;;) {
+        if (isOver(signal)) break;
         // letters only: digits could be taken for a card number and hidden
         const id = `${run}-${letters(number)}-${letters(next++)}`;
         await insert(client, id, number);
@@ -72,6 +73,8 @@ async function writeAll({ caller, number, run, acknowledged, note, signal }: Wri
     }
   }
 }
+
+const isOver = (signal: AbortSignal): boolean => signal.aborted;
 
 /** Simple and extended protocol in turn; the statement's own text holds the id in both. */
 async function insert(client: pg.Client, id: string, number: number): Promise<void> {

@@ -31,6 +31,9 @@ const maxLineageDepth = 64;
 /** System views and tables whose columns hold values of users' columns. */
 const valueBearing: ReadonlySet<string> = new Set(['pg_statistic', 'pg_statistic_ext_data', 'pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs']);
 
+/** Commands of other sessions, with the values in them. */
+const commandTexts: ReadonlySet<string> = new Set(['pg_stat_activity.query']);
+
 /** What one target database said of itself. */
 export class LoadedCatalogue implements Catalogue {
   readonly epoch: number;
@@ -90,7 +93,7 @@ export class LoadedCatalogue implements Catalogue {
     const own = this.origin(oid, attribute);
     const entry = this.#byOid.get(oid);
     if (own === null || entry === undefined || into.depth > maxLineageDepth) return false;
-    if (entry.schema === 'pg_catalog' && valueBearing.has(entry.name)) return false;
+    if (showsOthers(own)) return false;
     const key = `${own.schema}\0${own.table}\0${own.column}`;
     if (into.found.has(key)) return true;
     into.found.set(key, own);
@@ -119,6 +122,11 @@ export class LoadedCatalogue implements Catalogue {
   async prove(views: readonly ViewText[], parser: SqlParser): Promise<void> {
     this.#views = await analyseViews(views, { catalogue: this, byOid: this.#byOid, parser });
   }
+}
+
+/** System columns with values of other tables, or with other sessions' commands. */
+function showsOthers({ schema, table, column }: ColumnName): boolean {
+  return schema === 'pg_catalog' && (valueBearing.has(table) || commandTexts.has(`${table}.${column}`));
 }
 
 interface Content {

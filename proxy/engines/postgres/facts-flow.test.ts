@@ -3,7 +3,9 @@ import { statementOf } from '../../../test/support/classified.ts';
 
 async function copies(sql: string): Promise<readonly string[]> {
   const { facts } = await statementOf(sql);
-  const shown = (facts.copies ?? []).filter(({ from }) => from.table === 'cards').map(({ from, to, computed }) => `${from.column}${computed ? '*' : ''}→${to?.column ?? '?'}`);
+  const shown = (facts.copies ?? [])
+    .filter(({ from }) => from.table === 'cards')
+    .map(({ from, to, computed }) => `${from.column}${computed ? '*' : ''}→${to?.column ?? '?'}`);
   return [...new Set(shown)].sort();
 }
 
@@ -17,7 +19,10 @@ describe('the columns whose values a statement stores elsewhere', () => {
     ['update payments.orders set note = (select cvv from payments.cards c where c.id = card_id) where id = 1', ['cvv*→note']],
     ['update payments.orders set note = $1 where card_id in (select id from payments.cards where pan = $2)', []],
     ['insert into payments.orders (id, note) select id, cvv from payments.cards', ['cvv→note', 'id→id']],
-    ['insert into payments.orders (id, note) select * from payments.cards', ['cvv→id', 'cvv→note', 'id→id', 'id→note', 'owner→id', 'owner→note', 'pan→id', 'pan→note']],
+    [
+      'insert into payments.orders (id, note) select * from payments.cards',
+      ['cvv→id', 'cvv→note', 'id→id', 'id→note', 'owner→id', 'owner→note', 'pan→id', 'pan→note'],
+    ],
     ['insert into payments.orders (card_id) select id from payments.cards where pan = $1', ['id→card_id']],
     ['insert into payments.orders (card_id, note) values ((select id from payments.cards where pan = $1), $2)', ['id*→card_id']],
     ['insert into payments.orders (note) values ((select cvv from payments.cards where id = 1))', ['cvv*→note']],
@@ -34,6 +39,12 @@ describe('the columns whose values a statement stores elsewhere', () => {
     ['explain analyze update payments.cards set owner = cvv where id = 1', ['cvv→owner']],
     ['prepare p as update payments.cards set owner = cvv where id = 1', ['cvv→owner']],
     ['select cvv from payments.cards for update', []],
+    ["select set_config('search_path', cvv, false) from payments.cards", ['cvv*→?']],
+    ["select set_config('search_path', z, false) from (select cvv as z from payments.cards) q", ['cvv*→?']],
+    ['select pg_catalog.pg_advisory_lock(pan::bigint) from payments.cards', ['pan*→?']],
+    ["select setval('s', (select cvv::int from payments.cards where id = 1))", ['cvv*→?', 'id*→?']],
+    ["select set_config('search_path', $1, false) from payments.cards where pan = $2", []],
+    ['select nextval($1), cvv from payments.cards', []],
   ])('%s', async (sql, expected) => {
     expect(await copies(sql)).toEqual(expected);
   });

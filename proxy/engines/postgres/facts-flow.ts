@@ -1,11 +1,21 @@
 import type { ColumnName, Copy } from '../../contract/operation.ts';
-import { isTree, listAt, nodeAt, nodeOf, textAt, treeAt, walk } from './classify-tree.ts';
+import { guardedFunctions } from './functions-inert.ts';
+import { isTree, listAt, namesOf, nodeAt, nodeOf, textAt, treeAt, walk } from './classify-tree.ts';
 import type { Node, Tree } from './classify-tree.ts';
 import type { Gathering } from './facts-gathering.ts';
 import { lineageOf, outputReads, readsOf } from './facts-lineage.ts';
 
 /** They choose rows and carry no value: what they reveal is said by the number of rows anyway. */
-const conditions: ReadonlySet<string> = new Set(['whereClause', 'quals', 'havingClause', 'sortClause', 'groupClause', 'limitCount', 'limitOffset', 'joinCondition']);
+const conditions: ReadonlySet<string> = new Set([
+  'whereClause',
+  'quals',
+  'havingClause',
+  'sortClause',
+  'groupClause',
+  'limitCount',
+  'limitOffset',
+  'joinCondition',
+]);
 /** Below these something is computed. */
 const expressions: ReadonlySet<string> = new Set('A_Expr CoalesceExpr ColumnRef FuncCall SelectStmt SubLink TypeCast'.split(' '));
 
@@ -19,13 +29,24 @@ interface Target {
 /** Stored columns whose values the statement puts into other stored columns: INSERT … SELECT, SET, MERGE, CREATE TABLE AS. */
 export function copiesOf(node: Node, gathering: Gathering): readonly Copy[] {
   const found = new Map<string, Copy>();
-  if (gathering.writes) {
-    walk({ [node.type]: node.body }, (type, body) => {
-      flows(type, body, { gathering, found });
-      return true;
-    });
-  }
+  if (!gathering.writes && !gathering.unknown) return [];
+  const whole = valuesIn(node.body, gathering);
+  walk({ [node.type]: node.body }, (type, body) => {
+    if (type === 'FuncCall') passed(body, { gathering, whole, found, to: () => null });
+    else if (gathering.writes) flows(type, body, { gathering, found });
+    return true;
+  });
   return [...found.values()];
+}
+
+/** Settings, sequences, advisory locks, messages: what is put there can be read back. What functions of users do is theirs. */
+function passed(body: Tree, target: Target): void {
+  const { gathering } = target;
+  const path = namesOf(listAt(body, 'funcname'));
+  const name = path.at(-1) ?? '';
+  if (gathering.standing(path) !== 'act' || !guardedFunctions.has(name) || (path.length === 1 && gathering.catalogue.isUserFunction(name))) return;
+  if (path.length > 1 && path.at(-2) !== 'pg_catalog') return;
+  for (const value of listAt(body, 'args')) store({ from: valueOf(value, target), to: null, computed: true }, target.found);
 }
 
 function flows(type: string, body: Tree, { gathering, found }: { gathering: Gathering; found: Map<string, Copy> }): void {
@@ -99,7 +120,8 @@ function merge(body: Tree, target: Target): void {
     const clause = nodeOf(item)?.body ?? {};
     const list = listAt(clause, 'targetList');
     if (textAt(clause, 'commandType') !== 'CMD_INSERT') assignments(list, target);
-    else storedRow(listAt(clause, 'values'), list.length > 0 ? list.map((one) => textAt(nodeOf(one)?.body ?? {}, 'name')) : insertedColumns(body, target), target);
+    else
+      storedRow(listAt(clause, 'values'), list.length > 0 ? list.map((one) => textAt(nodeOf(one)?.body ?? {}, 'name')) : insertedColumns(body, target), target);
   }
 }
 

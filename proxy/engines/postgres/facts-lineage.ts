@@ -108,10 +108,13 @@ function namesAll(type: string, body: Tree): boolean {
   return (type === 'JoinExpr' && body['isNatural'] === true) || listAt(body, 'colnames').length > 0 || listAt(body, 'aliascolnames').length > 0;
 }
 
+/** They give commands of other sessions, with the values in them. */
+const showCommands: ReadonlySet<string> = new Set(['pg_stat_get_activity', 'pg_stat_get_backend_activity']);
+
 function opaque(type: string, body: Tree, gathering: Gathering): boolean {
   switch (type) {
     case 'FuncCall':
-      return gathering.standing(namesOf(listAt(body, 'funcname'))) === 'act';
+      return gathering.standing(namesOf(listAt(body, 'funcname'))) === 'act' || showCommands.has(namesOf(listAt(body, 'funcname')).at(-1) ?? '');
     case 'TypeName':
       return !isBuiltinType(namesOf(listAt(body, 'names')));
     case 'A_Indirection':

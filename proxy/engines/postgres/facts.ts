@@ -98,7 +98,7 @@ function combine(parts: readonly Part[], statements: readonly Node[]): Analysis 
     prepares: first.prepares,
     executes: first.executes,
     deallocates: first.deallocates,
-    declares: isSingle || parts.every((part) => part.declares === null) ? first.declares : '*',
+    declares: cursorOf(parts),
     altersCatalogue: parts.some((part) => part.altersCatalogue),
     lineage: isSingle ? (first.lineage ?? unknownLineage) : parts.every(readsNothing) ? noLineage : unknownLineage,
     literals: statements.flatMap((node, at) => (parts[at] === undefined ? [] : literalColumns(node, parts[at].gathering))),
@@ -139,6 +139,13 @@ const nothing: Analysis = {
   evaluates: false,
   isTemplate: false,
 };
+
+/** Several statements: any name, when one of them declares. */
+function cursorOf(parts: readonly Part[]): string | null {
+  const [declared] = parts.flatMap(({ declares }) => declares ?? []);
+  if (declared === undefined) return null;
+  return parts.length > 1 ? '*' : declared;
+}
 
 function allOf(lists: readonly (readonly ColumnName[] | null)[]): readonly ColumnName[] | null {
   return lists.includes(null) ? null : lists.flatMap((list) => list ?? []);
