@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configure, permitAll, startAppliance, type Appliance } from '../support/appliance.ts';
-import { allEvents, findingsOf, saidToHaveFailed, withoutIntent } from '../support/audit-events.ts';
+import { allEvents, findingsOf, saidToHaveFailed, settledEvents, withoutIntent } from '../support/audit-events.ts';
 import { FaultyDisk, type DiskFault } from '../support/faulty-disk.ts';
 import { fields, query, RawClient, rows } from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
@@ -128,7 +128,7 @@ async function ordeal(spoiled: Spoiled, prefix: string, disk: { spoil: () => voi
       .map(({ id }) => id)
       .filter((id) => !ids.includes(id)),
   ).toEqual([]);
-  const events = await settled(service);
+  const events = await settledEvents(service);
   expect(withoutIntent(events, ids)).toEqual([]);
   expect(saidToHaveFailed(events, ids)).toEqual([]);
   const { open, gaps, unended } = findingsOf(events);
@@ -136,16 +136,6 @@ async function ordeal(spoiled: Spoiled, prefix: string, disk: { spoil: () => voi
   expect(events.filter(({ header }) => header['code'] === 'log.write-failed').map(({ header }) => header['outcome'])).toContain('failure');
   expect(await service.json(['audit', 'verify'])).toMatchObject({ ok: true });
   process.stderr.write(`chaos-disk: ${prefix}: ${String(ids.length)} rows of ${String(all.length)} attempts, alarm: ${alarm?.detail ?? ''}\n`);
-}
-
-/** Sessions of connections that are still closing end a moment later. */
-async function settled(service: Appliance): ReturnType<typeof allEvents> {
-  for (const deadline = Date.now() + patienceMs; ; ) {
-    const events = await allEvents(service);
-    const { open, unended } = findingsOf(events);
-    if ((open.length === 0 && unended.length === 0) || Date.now() > deadline) return events;
-    await sleep(500);
-  }
 }
 
 async function configured(service: Appliance, remove: () => Promise<void>): Promise<Spoiled> {

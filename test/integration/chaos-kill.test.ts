@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configure, permitAll, startAppliance, type Appliance, type Part } from '../support/appliance.ts';
-import { allEvents, findingsOf, saidToHaveFailed, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
+import { findingsOf, saidToHaveFailed, settledEvents, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
 import { query, RawClient, rows } from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 import { startWriters, writersTable, type Writers } from '../support/writers.ts';
@@ -12,7 +12,6 @@ const crashEvery = 4;
 const connections = 8;
 const parts: readonly Part['name'][] = ['audit', 'control', 'gateway'];
 const usableMs = 30_000;
-const settledMs = 25_000;
 const betweenMs = 250;
 
 let server: PostgresServer;
@@ -49,17 +48,6 @@ async function usable(writers: Writers): Promise<number> {
   return Date.now() - started;
 }
 
-/** The log, once everything that was open has its end. */
-async function settledEvents(): Promise<AuditEvent[]> {
-  const deadline = Date.now() + settledMs;
-  for (;;) {
-    const events = await allEvents(service);
-    const { open, unended } = findingsOf(events);
-    if ((open.length === 0 && unended.length === 0) || Date.now() > deadline) return events;
-    await sleep(1_000);
-  }
-}
-
 describe(`kill -9 under ${String(connections)} writing connections, ${String(kills)} times each process`, () => {
   let ids: string[] = [];
   let events: AuditEvent[] = [];
@@ -83,7 +71,7 @@ describe(`kill -9 under ${String(connections)} writing connections, ${String(kil
     await writers.stop();
     acknowledged = writers.acknowledged;
     ids = (await direct('select id from written')).map(([id]) => id ?? '');
-    events = await settledEvents();
+    events = await settledEvents(service);
     process.stderr.write(
       `chaos-kill: ${String(kills)} kills of each process, ${String(ids.length)} rows, ${String(acknowledged.length)} acknowledged, errors ${JSON.stringify([...writers.errors])}, usable after ms ${JSON.stringify(outages)}\n`,
     );

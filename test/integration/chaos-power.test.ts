@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configure, permitAll, startAppliance, type Appliance } from '../support/appliance.ts';
-import { allEvents, findingsOf, saidToHaveFailed, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
+import { findingsOf, saidToHaveFailed, settledEvents, withoutIntent, type AuditEvent } from '../support/audit-events.ts';
 import { FaultyDisk } from '../support/faulty-disk.ts';
 import { query, RawClient, rows } from '../support/postgres-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
@@ -13,7 +13,6 @@ import { startWriters, writersTable } from '../support/writers.ts';
 const outages = Number(process.env['POSTERN_CHAOS_OUTAGES'] ?? 2);
 const connections = 8;
 const writtenMs = 2_000;
-const settledMs = 25_000;
 // written by SQLite and by the log for operators, not through the files that are watched
 const unwatched = ['state', 'logs', 'lock', 'audit/lock', 'supervisor.lock', 'status.json'];
 
@@ -83,7 +82,7 @@ async function outage(
   const after = await startAppliance({ dir: next });
   try {
     const ids = await written(run);
-    const events = await settled(after);
+    const events = await settledEvents(after);
     process.stderr.write(
       `chaos-power: ${run}, ${String(ids.length)} rows, ${String(writers.acknowledged.length)} acknowledged, lost ${JSON.stringify(lost)}, ${JSON.stringify(findingsOf(events))}\n`,
     );
@@ -92,16 +91,6 @@ async function outage(
     await after.stop();
   }
   if (syncs) base = next;
-}
-
-async function settled(service: Appliance): Promise<AuditEvent[]> {
-  const deadline = Date.now() + settledMs;
-  for (;;) {
-    const events = await allEvents(service);
-    const { open, unended } = findingsOf(events);
-    if ((open.length === 0 && unended.length === 0) || Date.now() > deadline) return events;
-    await sleep(1_000);
-  }
 }
 
 describe('power loss under writing connections', () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Appliance } from './appliance.ts';
 
 /** An event as the control API gives it. */
@@ -24,6 +25,22 @@ export async function allEvents(appliance: Appliance): Promise<AuditEvent[]> {
     cursor = page.next;
   }
   return events.reverse();
+}
+
+/** the log waits this long for processes to come back, then closes what they left open */
+const graceMs = 10_000;
+const settledMs = 15_000;
+const pollMs = 500;
+
+/** The log once everything that was open has its end; as it is when it had time enough. A long log takes a while to read: its end is read first. */
+export async function settledEvents(appliance: Appliance): Promise<AuditEvent[]> {
+  for (const from = Date.now(); ; ) {
+    const began = Date.now();
+    const events = await allEvents(appliance);
+    const { open, unended } = findingsOf(events);
+    if ((open.length === 0 && unended.length === 0) || began - from > graceMs + settledMs) return events;
+    await sleep(pollMs);
+  }
 }
 
 /** GET of the control API, as the administrator. `T` is what the API promises for the path. */
