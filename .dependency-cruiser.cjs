@@ -13,8 +13,12 @@ const table = {
   vault: { may: ['lib', 'contract', 'store', 'proof', 'ipc'], types: ['pipeline'] },
   audit: { may: ['lib', 'contract', 'store', 'proof', 'ipc'], types: ['pipeline'] },
   recording: { may: ['lib', 'contract', 'store', 'proof', 'ipc'], types: ['pipeline'] },
+  approval: { may: ['lib', 'contract', 'store', 'proof', 'ipc'], types: ['pipeline'] },
   pipeline: { may: ['lib', 'contract', 'proof'] },
-  control: { may: ['lib', 'contract', 'proof', 'store', 'ipc', 'identity', 'policy', 'masking', 'vault', 'audit', 'recording'], types: ['pipeline'] },
+  control: {
+    may: ['lib', 'contract', 'proof', 'store', 'ipc', 'identity', 'policy', 'masking', 'vault', 'audit', 'recording', 'approval'],
+    types: ['pipeline'],
+  },
   // verifying a log and checking policies need no service; `serve` and `demo` are started from here
   cli: { may: ['lib', 'contract', 'proof', 'audit', 'policy', 'processes', 'demo'] },
 };

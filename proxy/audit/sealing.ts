@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { fail } from '../contract/errors.ts';
 
 /**
@@ -12,8 +12,8 @@ const tagBytes = 16;
 const prefixBytes = 1 + saltBytes + nonceBytes;
 const info = 'postern audit bodies v1';
 
-function subkey(bodyKey: Uint8Array, salt: Uint8Array): Buffer {
-  return Buffer.from(hkdfSync('sha256', bodyKey, salt, info, 32));
+function subkey(bodyKey: Uint8Array, salt: Uint8Array): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', bodyKey, salt, info, 32)));
 }
 
 function context(firstIndex: number): Buffer {
@@ -44,7 +44,7 @@ export type Unseal = (firstIndex: number, sealed: Buffer) => Buffer;
 
 /** Throws ERR_VERIFICATION_FAILED when the bytes were not sealed for this place with this key. */
 export function bodyOpener(bodyKey: Uint8Array): Unseal {
-  let last: { salt: Buffer; key: Buffer } | null = null;
+  let last: { salt: Buffer; key: KeyObject } | null = null;
   return (firstIndex, sealed) => {
     if (sealed.length < prefixBytes + tagBytes || sealed[0] !== version) throw fail('ERR_VERIFICATION_FAILED', { detail: 'not sealed bodies' });
     const salt = sealed.subarray(1, 1 + saltBytes);

@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { api, type Input, type Output, type RouteName, type StreamName } from '../contract/api.ts';
 import { pathParameters, type AnyRoute } from '../contract/api-route.ts';
 import { errorTable, fail, type ErrorCode } from '../contract/errors.ts';
-import type { AppError } from '../lib/errors.ts';
+import { AppError } from '../lib/errors.ts';
 import type { Secret } from '../lib/secret.ts';
+import { eventData } from './server-events.ts';
 
 export interface ClientOptions {
   /** `https://host:port` */
@@ -16,8 +17,15 @@ export interface ClientOptions {
 }
 
 const answerTimeoutMs = 60_000;
+// the service writes a comment every 15 s
+const silentEventsMs = 45_000;
 const maxAnswerBytes = 256 * 1_048_576;
 const maxLineBytes = 16 * 1_048_576;
+
+interface Sending {
+  readonly deadline: boolean;
+  readonly lastEvent?: number | undefined;
+}
 
 const ErrorAnswer = z.object({
   error: z.object({
@@ -37,34 +45,67 @@ export class Client {
   }
 
   async call<K extends Exclude<RouteName, StreamName>>(name: K, input: Input<K>): Promise<Output<K>> {
-    const response = await this.#send(api[name], input, true);
-    const body = await readAll(response);
+    const response = await this.#send(api[name], input, { deadline: true });
+    const body = await this.#unbroken(() => readAll(response));
     if (response.statusCode !== 200) throw errorOf(body);
     // the contract's own schema gives this type
     return api[name].output.parse(JSON.parse(body)) as Output<K>;
   }
 
-  async *stream<K extends StreamName>(name: K, input: Input<K>): AsyncGenerator<Output<K>> {
-    const response = await this.#send(api[name], input, false);
+  /** JSON lines or server-sent events; `lastEvent` resumes the latter. A lost connection is ERR_CONTROL_UNAVAILABLE. */
+  async *stream<K extends StreamName>(name: K, input: Input<K>, lastEvent?: number): AsyncGenerator<Output<K>> {
+    const route: AnyRoute = api[name];
+    const events = route.stream === 'events';
+    // events have a heartbeat; lines may be silent for as long as nothing happens
+    const response = await this.#send(route, input, { deadline: events, lastEvent });
     if (response.statusCode !== 200) throw errorOf(await readAll(response));
-    for await (const line of linesOf(response)) {
-      const value: unknown = JSON.parse(line);
-      if (ErrorAnswer.safeParse(value).success) throw errorOf(line);
-      // the contract's own schema gives this type
-      yield api[name].output.parse(value) as Output<K>;
+    if (events) response.setTimeout(silentEventsMs, () => response.destroy(fail('ERR_TIMEOUT')));
+    const lines = events ? eventData(linesOf(response), maxLineBytes) : linesOf(response);
+    try {
+      for await (const line of lines) {
+        const value: unknown = JSON.parse(line);
+        if (ErrorAnswer.safeParse(value).success) throw errorOf(line);
+        // the contract's own schema gives this type
+        yield api[name].output.parse(value) as Output<K>;
+      }
+    } catch (error) {
+      throw this.#broken(error);
+    } finally {
+      response.destroy();
     }
   }
 
-  #send(route: AnyRoute, input: Readonly<Record<string, unknown>>, limited: boolean): Promise<IncomingMessage> {
+  async #unbroken<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      throw this.#broken(error);
+    }
+  }
+
+  /** Faults of the connection by their own name; all others as they are. */
+  #broken(error: unknown): unknown {
+    const ofSystem = error instanceof Error && !(error instanceof AppError) && 'code' in error;
+    return ofSystem
+      ? fail('ERR_CONTROL_UNAVAILABLE', {
+          message: `The connection to ${this.#options.url} was lost.`,
+          hint: 'Try again; `postern status` tells how it is.',
+          cause: error,
+        })
+      : error;
+  }
+
+  #send(route: AnyRoute, input: Readonly<Record<string, unknown>>, { deadline, lastEvent }: Sending): Promise<IncomingMessage> {
     const { path, body } = addressOf(route, input);
     const { url, ca, token } = this.#options;
     const target = new URL(path, url);
     const options: RequestOptions = {
       method: route.method,
       ...(ca !== undefined && { ca }),
-      ...(limited && { timeout: answerTimeoutMs }),
+      ...(deadline && { timeout: answerTimeoutMs }),
       headers: {
-        accept: 'application/json',
+        accept: route.stream === 'events' ? 'text/event-stream' : 'application/json',
+        ...(lastEvent !== undefined && { 'last-event-id': String(lastEvent) }),
         ...(token && { authorization: `Bearer ${token.reveal()}` }),
         ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
       },

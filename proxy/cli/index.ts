@@ -1,12 +1,18 @@
+import { homedir } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { asAppError } from '../contract/errors.ts';
+import { addAccessCommands } from './commands/access.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addEnrolmentCommand } from './commands/enrolment.ts';
 import { addPolicyCommands } from './commands/policies.ts';
+import { addRequestCommands } from './commands/requests.ts';
 import { addMaskingCommands, addResourceCommands } from './commands/resources.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addServiceAccountCommands, addTokenCommands } from './commands/service-accounts.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSessionCommands } from './commands/sessions.ts';
+import { addUserCommands } from './commands/users.ts';
+import { addWebhookCommands } from './commands/webhooks.ts';
 import { errorText, type Io } from './output.ts';
 import { addGlobalOptions, type Cli, type Environment } from './session.ts';
 
@@ -49,6 +55,11 @@ function createProgram(cli: Cli): Command {
   addPolicyCommands(program, cli);
   addMaskingCommands(program, cli);
   addSessionCommands(program, cli);
+  addRequestCommands(program, cli);
+  addAccessCommands(program, cli);
+  addUserCommands(program, cli);
+  addEnrolmentCommand(program, cli);
+  addWebhookCommands(program, cli);
   addAuditCommands(program, cli);
   return program;
 }
@@ -62,6 +73,6 @@ if (import.meta.main) {
   };
   // a closed pipe (`| head`) is no fault
   process.stdout.on('error', () => process.exit(0));
-  const { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY } = process.env;
-  process.exitCode = await runCli(process.argv.slice(2), io, { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY });
+  const { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY, XDG_CONFIG_HOME, HOME = homedir(), NO_COLOR } = process.env;
+  process.exitCode = await runCli(process.argv.slice(2), io, { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY, XDG_CONFIG_HOME, HOME, NO_COLOR });
 }

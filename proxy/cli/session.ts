@@ -13,6 +13,11 @@ export interface Environment {
   readonly POSTERN_TOKEN?: string | undefined;
   /** set by systemd for a unit with credentials */
   readonly CREDENTIALS_DIRECTORY?: string | undefined;
+  /** where an approver's key is kept */
+  readonly XDG_CONFIG_HOME?: string | undefined;
+  readonly HOME?: string | undefined;
+  /** set: no colours (no-color.org) */
+  readonly NO_COLOR?: string | undefined;
 }
 
 const GlobalOptions = z.object({
@@ -39,6 +44,10 @@ export interface Cli {
 export interface Asked {
   readonly dataDir: string;
   readonly json: boolean;
+  /** the address that was given, if one was */
+  readonly url: string | undefined;
+  /** whether a file with a token was named */
+  readonly namesToken: boolean;
   readonly client: () => Promise<Client>;
   /** JSON with --json, else text for people */
   readonly print: (value: unknown, text: () => string) => void;
@@ -69,7 +78,7 @@ export function asked(command: Command, { io, environment }: Cli): Asked {
   const print = (value: unknown, text: () => string): void => {
     io.out(options.json ? json(value) : text());
   };
-  return { dataDir, json: options.json, client, print };
+  return { dataDir, json: options.json, url: options.url, namesToken: options.tokenFile !== undefined, client, print };
 }
 
 async function urlOf(dataDir: string): Promise<string> {

@@ -2,8 +2,15 @@ import type { z } from 'zod';
 import type { EventCode } from './audit-event.ts';
 import type { ErrorCode } from './errors.ts';
 
-/** Who may call. Administrators change things and auditors read; neither implies the other. */
-export type Role = 'administrator' | 'auditor';
+/**
+ * Who may call. Administrators change things, auditors read, approvers decide on requests, callers are the service accounts
+ * themselves; none implies another.
+ */
+export type Role = 'administrator' | 'auditor' | 'approver' | 'caller';
+
+/** The routes that prove who calls in their own body. */
+const publicPaths = ['/v1/health', '/v1/enrolments', '/v1/sign-in'] as const;
+type PublicPath = (typeof publicPaths)[number];
 
 type Path = `/v1/${string}`;
 type Events = readonly [EventCode, ...EventCode[]];
@@ -12,14 +19,14 @@ type InputSchema = z.ZodObject;
 interface Common<P extends Path, I extends InputSchema, O extends z.ZodType> {
   readonly path: P;
   readonly summary: string;
-  /** the one authorization column; `public` exists for the health check alone */
-  readonly roles: P extends '/v1/health' ? 'public' : readonly [Role, ...Role[]];
+  /** the one authorization column */
+  readonly roles: P extends PublicPath ? 'public' : readonly [Role, ...Role[]];
   readonly errors: readonly ErrorCode[];
   /** path parameters, then the query (GET, DELETE) or the JSON body (POST, PUT); unknown members are refused */
   readonly input: I;
   readonly output: O;
-  /** the answer is a stream of JSON lines, each an `output` */
-  readonly stream?: true;
+  /** the answer is a stream: JSON lines, each an `output`; or server-sent events, whose id is the output's `id` */
+  readonly stream?: true | 'events';
 }
 
 /** Reads. With an `event`, reading is itself recorded before the answer begins. */
@@ -54,7 +61,7 @@ export interface AnyRoute {
   readonly pure?: true;
   readonly input: z.ZodObject;
   readonly output: z.ZodType;
-  readonly stream?: true;
+  readonly stream?: true | 'events';
 }
 
 export function route<const P extends Path, I extends InputSchema, O extends z.ZodType, const S extends RouteSpec<P, I, O>>(spec: S & RouteSpec<P, I, O>): S {
@@ -79,7 +86,7 @@ function eventFaults({ method, pure, event }: AnyRoute): string[] {
 }
 
 function roleFaults({ roles, path }: AnyRoute): string[] {
-  if (roles === 'public') return path === '/v1/health' ? [] : ['is public'];
+  if (roles === 'public') return (publicPaths as readonly string[]).includes(path) ? [] : ['is public'];
   return roles.length === 0 ? ['has no role'] : [];
 }
 

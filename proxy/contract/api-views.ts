@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { eventTable, type EventCode } from './audit-event.ts';
 import { MaskingRule } from './masking-rule.ts';
+import { ApprovalTerms } from './approval-request.ts';
 import { ServiceAccount, Token } from './principal.ts';
 import { Resource } from './resource.ts';
 
@@ -115,6 +116,8 @@ export const Explanation = z.strictObject({
   policyVersion: z.string(),
   message: z.string(),
   hint: z.string(),
+  /** permitted, but only after people decided */
+  approve: ApprovalTerms.nullable(),
   /** every (action, object) of the command and what decided it */
   acts: z.array(z.strictObject({ action: z.string(), object: z.string(), permitted: z.boolean(), message: z.string(), policies: z.array(CitedPolicy) })),
 });

@@ -44,7 +44,9 @@ test('addresses are unique, and what reads evidence is recorded', () => {
 test('lists are capped and nothing that is stored secretly is part of an answer', () => {
   expect(api.listTokens.input.safeParse({ limit: '1001' }).success).toBe(false);
   expect(api.listTokens.input.parse({ limit: '5' })).toEqual({ limit: 5 });
-  const answers = routes.filter(([name]) => name !== 'createToken').map(([, { output }]) => JSON.stringify(z.toJSONSchema(output, { unrepresentable: 'any' })));
+  const answers = routes
+    .filter(([name]) => name !== 'createToken' && name !== 'signIn')
+    .map(([, { output }]) => JSON.stringify(z.toJSONSchema(output, { unrepresentable: 'any' })));
   for (const member of ['"password"', '"hash"', '"scramSalt"', '"verifiers"', '"token"'])
     expect(answers.filter((schema) => schema.includes(member))).toEqual([]);
 });

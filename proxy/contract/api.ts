@@ -28,6 +28,7 @@ import {
   Status,
   TokenView,
 } from './api-views.ts';
+import { approvalApi } from './api-approvals.ts';
 import { Group, ServiceAccount, Token } from './principal.ts';
 
 const administrator = ['administrator'] as const;
@@ -475,6 +476,8 @@ export const api = {
     input: z.strictObject({ what: z.enum(['data-keys', 'key-encryption-key']) }),
     output: z.strictObject({ secrets: z.int() }),
   }),
+
+  ...approvalApi,
 } as const;
 
 export type Api = typeof api;
@@ -482,5 +485,5 @@ export type RouteName = keyof Api;
 export type Input<K extends RouteName> = z.input<Api[K]['input']>;
 export type Parsed<K extends RouteName> = z.output<Api[K]['input']>;
 export type Output<K extends RouteName> = z.output<Api[K]['output']>;
-/** The routes whose answer is a stream of JSON lines. */
-export type StreamName = { [K in RouteName]: Api[K] extends { stream: true } ? K : never }[RouteName];
+/** The routes whose answer is a stream. */
+export type StreamName = { [K in RouteName]: Api[K] extends { stream: true | 'events' } ? K : never }[RouteName];

@@ -49,6 +49,27 @@ export const eventTable = {
   'secret.deleted': { summary: 'A credential was removed from the vault.', body: 'secret id', pci: '10.2.1.2' },
   'vault.rotated': { summary: 'Data keys or the key-encryption key were rotated.', body: null, pci: '10.2.1.2' },
   'credential.leased': { summary: 'A credential was lent to a session.', body: null, pci: '10.2.1.2' },
+  'approval-request.created': { summary: 'A command or an access waits for people.', body: 'the whole request with the masked command', pci: '7.2.3' },
+  'approval-request.decided': { summary: 'One person approved; more are needed.', body: 'the whole request with the signed decisions', pci: '7.2.3' },
+  'approval-request.approved': { summary: 'As many people as policy asks for approved.', body: 'the whole request with the signed decisions', pci: '7.2.3' },
+  'approval-request.denied': { summary: 'A person denied it.', body: 'the whole request with the signed decisions', pci: '7.2.3' },
+  'approval-request.expired': { summary: 'Nobody decided, or nobody used it, in time.', body: 'the whole request', pci: '7.2.3' },
+  'approval-request.withdrawn': { summary: 'It was taken back: cancelled, revoked, or what it rests on changed.', body: 'the whole request', pci: '7.2.3' },
+  'approval-request.used': { summary: 'The approved command is about to run, or the approved access began: once.', body: 'the whole request', pci: '7.2.3' },
+  'grant.created': { summary: 'An approved access began.', body: 'its full value', pci: '8.6.1' },
+  'grant.revoked': { summary: 'A grant was ended before its time; its sessions end.', body: 'its full value', pci: '8.6.1' },
+  'access.broke-glass': { summary: 'Access was taken without approval, as policy permits in an emergency.', body: 'its full value', pci: '8.2.2' },
+  'break-glass.reviewed': { summary: 'A break-glass access was looked at afterwards.', body: 'its full value', pci: '8.2.2' },
+  'user.created': { summary: 'A person was added.', body: 'its full new value', pci: '10.2.1.5' },
+  'user.updated': { summary: 'A person was changed.', body: 'its full new value', pci: '10.2.1.5' },
+  'user.deleted': { summary: 'A person was removed.', body: 'its last value', pci: '10.2.1.5' },
+  'invitation.created': { summary: 'A one-time code to enrol a key was made.', body: 'its full value without the code', pci: '10.2.1.5' },
+  'invitation.confirmed': { summary: 'A second administrator let a key be replaced.', body: 'its full value without the code', pci: '10.2.1.5' },
+  'approver-key.enrolled': { summary: 'An approver enrolled a key.', body: 'user and invitation with the public key', pci: '10.2.1.5' },
+  'webhook.created': { summary: 'A receiver of notifications was added.', body: 'its full value without the key', pci: '10.2.1.7' },
+  'webhook.deleted': { summary: 'A receiver of notifications was removed.', body: 'its last value', pci: '10.2.1.7' },
+  'webhook.tested': { summary: 'A test message was sent to a receiver.', body: null, pci: '10.2.1.7' },
+  'webhook.given-up': { summary: 'A notification could not be delivered.', body: null, pci: '10.7.2' },
   'control.denied': { summary: 'A call of the control API was refused.', body: null, pci: '10.2.1.4' },
 } as const satisfies Record<string, EventRow>;
 
@@ -58,7 +79,7 @@ export interface Actor {
   readonly issuer: string;
   readonly subject: string;
   readonly name: string;
-  readonly kind: 'service-account' | 'administrator' | 'auditor' | 'service' | 'unknown';
+  readonly kind: 'service-account' | 'administrator' | 'auditor' | 'approver' | 'service' | 'unknown';
   /** token id or `none` */
   readonly credential: string;
 }
@@ -82,6 +103,8 @@ export interface EventHeader {
   /** gap-free within the session */
   readonly seq?: number;
   readonly operation?: string;
+  /** the approval request it rests on or is about */
+  readonly request?: string;
   readonly database?: string;
   readonly account?: string;
   /** `action object` pairs */

@@ -26,6 +26,12 @@ export const errorTable = {
     message: 'No policy permits this.',
     remedy: 'Ask the administrator; `postern policy explain` shows the deciding policies.',
   },
+  ERR_APPROVAL_REQUIRED: {
+    status: 403,
+    message: 'This needs approval.',
+    remedy: 'Send the same command again once the request is approved.',
+  },
+  ERR_NOT_APPROVED: { status: 403, message: 'The request was not approved.', remedy: 'See the reason, or ask the approvers.' },
   ERR_STATEMENT_UNPARSEABLE: {
     status: 403,
     message: 'The statement could not be parsed, so it is refused.',

@@ -11,15 +11,17 @@ export type Action =
   | 'sql:dcl'
   | 'sql:utility'
   | 'sql:execute'
-  | 'field:unmask';
+  | 'field:unmask'
+  | 'access:request'
+  | 'access:break-glass';
 
 /**
  * What an action is on. `path` runs from the outermost name below the database to the object itself:
- * Table and Function: `[schema, name]`; Column: `[schema, table, column]`; Database: `[]`; Setting, Utility: `[name]`.
+ * Table and Function: `[schema, name]`; Column: `[schema, table, column]`; Database: `[]`; Setting, Utility, Group: `[name]`.
  * A schema the engine could not resolve is `?`: only rules on the database as a whole can permit it.
  */
 export interface ObjectRef {
-  readonly type: 'Table' | 'Column' | 'Function' | 'Database' | 'Schema' | 'Setting' | 'Utility';
+  readonly type: 'Table' | 'Column' | 'Function' | 'Database' | 'Schema' | 'Setting' | 'Utility' | 'Group';
   readonly path: readonly string[];
 }
 

@@ -45,7 +45,10 @@ export interface Caller {
   readonly subject: string;
   readonly name: string;
   readonly kind: 'service-account';
+  /** its own and the granted ones */
   readonly groups: readonly string[];
+  /** groups it was in by a grant when it called; it loses what rests on one with the grant */
+  readonly granted: readonly string[];
   /** the credential used: token id */
   readonly credential: string;
   readonly method: 'scram-sha-256' | 'bearer';

@@ -1,6 +1,8 @@
 import type { MaskingRule } from './masking-rule.ts';
 import type { ServiceAccount, Token } from './principal.ts';
+import type { Grant } from './approval-request.ts';
 import type { Resource } from './resource.ts';
+import type { Approver } from './user.ts';
 
 /** One policy file: Cedar text under a name. */
 export interface PolicyFile {
@@ -17,6 +19,10 @@ export interface Snapshot {
   readonly resources: readonly Resource[];
   readonly policies: { readonly version: string; readonly files: readonly PolicyFile[] };
   readonly maskingRules: readonly MaskingRule[];
+  /** whose signatures count */
+  readonly approvers: readonly Approver[];
+  /** those that still hold, and those that ended within the last day */
+  readonly grants: readonly Grant[];
 }
 
 /** What control lends for one connection to a target. `password` travels over the private socket only. */

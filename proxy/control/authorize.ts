@@ -1,6 +1,6 @@
 import type { AnyRoute, Role } from '../contract/api-route.ts';
 import type { Actor } from '../contract/audit-event.ts';
-import { fail } from '../contract/errors.ts';
+import { asAppError, fail } from '../contract/errors.ts';
 import { Secret } from '../lib/secret.ts';
 import type { ControlCaller } from './context.ts';
 import type { Dispatching } from './dispatch.ts';
@@ -22,12 +22,19 @@ export async function authorize(
   return caller;
 }
 
+/** Public routes prove an identity in their body: a failed proof is recorded like a failed token. Throws, always. */
+export async function refuseProof(error: unknown, { route, address }: { route: AnyRoute; address: string }, dispatching: Dispatching): Promise<never> {
+  const { code } = asAppError(error);
+  if (code !== 'ERR_UNAUTHENTICATED' && code !== 'ERR_VERIFICATION_FAILED') throw error;
+  return refuse({ code, event: 'authentication.failed', actor: unknownActor, route, address }, dispatching);
+}
+
 function mayCall(wanted: readonly Role[], has: readonly Role[]): boolean {
   return wanted.some((role) => has.includes(role));
 }
 
 interface Refusing {
-  readonly code: 'ERR_UNAUTHENTICATED' | 'ERR_FORBIDDEN';
+  readonly code: 'ERR_UNAUTHENTICATED' | 'ERR_FORBIDDEN' | 'ERR_VERIFICATION_FAILED';
   readonly event: 'authentication.failed' | 'control.denied';
   readonly actor: Actor;
   readonly route: AnyRoute;

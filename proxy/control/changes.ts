@@ -3,7 +3,7 @@ import { fail } from '../contract/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { canonicalJson, type Canonical } from '../proof/canonical.ts';
 import type { LogPosition } from '../store/position.ts';
-import { isStateCode } from '../store/reduce.ts';
+import { isStateCode, type StateCode } from '../store/reduce.ts';
 import type { State } from '../store/state.ts';
 import type { Change, EventFields, EventLog } from './context.ts';
 
@@ -13,8 +13,8 @@ export interface ChangesOptions {
   readonly state: Pick<State, 'check' | 'applyEvent'>;
   /** Brings the state up to the log; needed after a change whose event may or may not be in it. */
   readonly resync: () => Promise<void>;
-  /** after every change */
-  readonly changed: () => void;
+  /** after every change; null: after changes of whatever kind */
+  readonly changed: (code: StateCode | null) => void;
 }
 
 interface Who {
@@ -48,7 +48,7 @@ export class Changes {
   record(code: EventCode, who: Who, fields: EventFields): Promise<LogPosition> {
     const { body, outcome = 'success', ...rest } = fields;
     const at = new Date(this.#options.clock.now()).toISOString();
-    const header: EventHeader = { v: 1, code, at, actor: who.actor, origin: who.origin, outcome, ...rest };
+    const header: EventHeader = { ...rest, v: 1, code, at, actor: who.actor, origin: who.origin, outcome };
     return this.#options.log.record(header, body);
   }
 
@@ -59,17 +59,21 @@ export class Changes {
     if (this.#uncertain) {
       await resync();
       this.#uncertain = false;
-      changed();
+      changed(null);
     }
     state.check(code, change.value);
     // it passed its schema, so it is plain JSON
     const body = canonicalJson(change.value as Canonical);
     this.#uncertain = true;
-    const at = await this.record(code, who, { affected: change.affected, body });
+    const at = await this.record(code, who, { ...fieldsOf(change), body });
     state.applyEvent(at, { code, body });
     this.#uncertain = false;
     // the log says it now; when this fails the vault's version check refuses until the credential is given again
     await change.effect?.(at);
-    changed();
+    changed(code);
   }
+}
+
+function fieldsOf({ value: _value, effect: _effect, ...fields }: Change): Omit<EventFields, 'body'> {
+  return fields;
 }

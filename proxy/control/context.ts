@@ -9,6 +9,8 @@ export interface ControlCaller {
   readonly roles: readonly Role[];
   /** the reason it may no longer call; null while its token is good */
   revoked(): string | null;
+  /** approvers: when their key signed in, in milliseconds since the epoch */
+  readonly signedInAt?: number;
 }
 
 /** What a handler adds to the event that its route names. */
@@ -23,6 +25,10 @@ export interface EventFields {
   readonly reason?: string;
   readonly count?: number;
   readonly error?: string;
+  /** the approval request it is about */
+  readonly request?: string;
+  /** public routes only: who proved an identity in the body */
+  readonly actor?: Actor;
 }
 
 /** The log as control sees it. Resolves when the event is durable; rejects with ERR_AUDIT_UNAVAILABLE. */
@@ -32,6 +38,8 @@ export interface EventLog {
 
 export interface Asking {
   readonly caller: ControlCaller;
+  /** the client's address */
+  readonly origin: string;
   /** aborts when the client is gone, or its token is */
   readonly signal: AbortSignal;
 }
@@ -45,6 +53,11 @@ export interface Change {
   readonly affected: string;
   /** the full new value, secrets excepted */
   readonly value: unknown;
+  readonly request?: string;
+  readonly session?: string;
+  readonly reason?: string;
+  /** public routes only: who proved an identity in the body */
+  readonly actor?: Actor;
   /** what else follows the event: the vault */
   readonly effect?: (at: LogPosition) => Promise<void>;
 }

@@ -2,14 +2,14 @@ import type { Request, Response } from 'express';
 import type { RouteName } from '../contract/api.ts';
 import type { AnyRoute } from '../contract/api-route.ts';
 import type { Actor, EventCode } from '../contract/audit-event.ts';
-import { asAppError, fail } from '../contract/errors.ts';
+import { fail } from '../contract/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Secret } from '../lib/secret.ts';
 import type { Changes } from './changes.ts';
 import type { Commit, ControlCaller, EventFields, Handlers } from './context.ts';
 import type { Failures } from './failures.ts';
-import { authorize } from './authorize.ts';
-import { errorBody } from './error-body.ts';
+import { authorize, refuseProof } from './authorize.ts';
+import { stream } from './stream.ts';
 
 export interface Dispatching {
   readonly handlers: Handlers;
@@ -34,16 +34,16 @@ export interface Call {
 /** What one handler looks like when its types are forgotten: the route table has checked them. */
 type AnyHandler = (input: unknown, context: unknown) => unknown;
 
-const revocationCheckMs = 500;
-const maxStreams = 64;
-let streams = 0;
+/** what somebody unknown may send */
+const maxPublicBytes = 8_192;
 
 /** Authorize, parse, run, prove that the event was recorded, answer. */
 export async function dispatch(call: Call, dispatching: Dispatching): Promise<void> {
   const { route, response } = call;
   const address = addressOf(call.request);
   const caller = await authorize({ route, header: call.request.headers.authorization, address }, dispatching);
-  const parsed = route.input.safeParse(await call.members());
+  if (caller === null) assertSmall(call.request);
+  const parsed = route.input.safeParse(resumed(call, await call.members()));
   if (!parsed.success) {
     throw fail('ERR_INVALID_INPUT', { faults: parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })) });
   }
@@ -53,9 +53,12 @@ export async function dispatch(call: Call, dispatching: Dispatching): Promise<vo
   });
   const recorded = new Set<EventCode>();
   const context = contextOf({ route, caller, address, gone, recorded }, dispatching);
-  const result = await (dispatching.handlers[call.name] as AnyHandler)(parsed.data, context);
+  const result = await running(() => (dispatching.handlers[call.name] as AnyHandler)(parsed.data, context)).catch((error: unknown) => {
+    if (caller === null && route.event !== null) return refuseProof(error, { route, address }, dispatching);
+    throw error;
+  });
   if (route.event && recorded.size === 0) throw fail('ERR_INTERNAL', { detail: `route ${call.name} recorded none of its events` });
-  if (route.stream) await stream({ call, caller, gone }, result as AsyncIterable<unknown>, dispatching);
+  if (route.stream) await stream({ route, response, caller, gone }, result as AsyncIterable<unknown>, dispatching.log);
   else response.json(route.output.parse(result));
 }
 
@@ -67,22 +70,24 @@ function contextOf(
 ): unknown {
   const { route, address, recorded, gone } = call;
   const caller = call.caller ?? { actor: nobody, roles: [], revoked: () => null };
-  const who = { actor: caller.actor, origin: address };
+  // an identity proven in the body counts where nobody could be known before
+  const who = ({ actor }: { actor?: Actor }) => ({ actor: call.caller === null && actor !== undefined ? actor : caller.actor, origin: address });
   const assertDeclared = (code: EventCode): void => {
     if (route.event?.includes(code) !== true) throw fail('ERR_INTERNAL', { detail: `${code} is no event of ${route.path}` });
   };
   const commit: Commit<EventCode> = async (code, change) => {
     assertDeclared(code);
-    await changes.commit(code, who, change);
+    await changes.commit(code, who(change), change);
     recorded.add(code);
   };
   return {
     caller,
+    origin: address,
     signal: gone.signal,
     ...(route.event && {
       record: async (code: EventCode, fields: EventFields) => {
         assertDeclared(code);
-        const position = await changes.record(code, who, fields);
+        const position = await changes.record(code, who(fields), fields);
         recorded.add(code);
         return position;
       },
@@ -91,49 +96,21 @@ function contextOf(
   };
 }
 
-/** JSON lines with back-pressure. A fault after the first line is told in a last line, and the answer breaks off. */
-async function stream(
-  open: { call: Call; caller: ControlCaller | null; gone: AbortController },
-  lines: AsyncIterable<unknown>,
-  { log }: Dispatching,
-): Promise<void> {
-  const { call, caller, gone } = open;
-  const { response, route } = call;
-  if (streams >= maxStreams) throw fail('ERR_TOO_MANY_CONNECTIONS');
-  streams++;
-  const watch = setInterval(() => {
-    if (caller?.revoked() !== null) gone.abort();
-  }, revocationCheckMs);
-  try {
-    response.status(200).type('application/jsonl');
-    response.flushHeaders();
-    for await (const line of lines) {
-      if (gone.signal.aborted) break;
-      if (!response.write(`${JSON.stringify(route.output.parse(line))}\n`)) await drained(response, gone.signal);
-    }
-    if (caller?.revoked() === null) response.end();
-    else response.destroy();
-  } catch (error) {
-    const fault = asAppError(error);
-    if (fault.detail !== undefined) log(`${fault.code}: ${fault.detail}`);
-    response.write(`${JSON.stringify(errorBody(fault))}\n`, () => response.destroy());
-  } finally {
-    clearInterval(watch);
-    streams--;
-  }
+/** What is thrown at once is a rejection, too. */
+async function running(handler: () => unknown): Promise<unknown> {
+  return await handler();
 }
 
-function drained(response: Response, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    response.once('drain', done);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
+/** A browser's EventSource says where it was in a header; it knows better than the address it was opened with. */
+function resumed({ route, request }: Call, members: unknown): unknown {
+  const last = request.headers['last-event-id'];
+  return route.stream === 'events' && last !== undefined && typeof members === 'object' ? { ...members, after: last } : members;
+}
+
+function assertSmall({ headers }: Request): void {
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > maxPublicBytes) {
+    throw fail('ERR_INVALID_INPUT', { message: `The body is longer than ${String(maxPublicBytes)} bytes.` });
+  }
 }
 
 /** The socket's own address: no header may say another. */

@@ -1,12 +1,16 @@
 import type { Handlers } from './context.ts';
 import type { ControlPorts } from './ports.ts';
+import { accessHandlers } from './handlers/access.ts';
 import { auditHandlers } from './handlers/audit.ts';
 import { policyHandlers } from './handlers/policies.ts';
+import { requestHandlers } from './handlers/requests.ts';
 import { resourceHandlers } from './handlers/resources.ts';
 import { serviceAccountHandlers } from './handlers/service-accounts.ts';
 import { serviceHandlers } from './handlers/service.ts';
 import { sessionHandlers } from './handlers/sessions.ts';
 import { tokenHandlers } from './handlers/tokens.ts';
+import { userHandlers } from './handlers/users.ts';
+import { webhookHandlers } from './handlers/webhooks.ts';
 
 /** One handler for every route of the contract. */
 export function createHandlers(ports: ControlPorts): Handlers {
@@ -18,5 +22,9 @@ export function createHandlers(ports: ControlPorts): Handlers {
     ...policyHandlers(ports),
     ...sessionHandlers(ports),
     ...auditHandlers(ports),
+    ...requestHandlers(ports),
+    ...accessHandlers(ports),
+    ...userHandlers(ports),
+    ...webhookHandlers(ports),
   };
 }

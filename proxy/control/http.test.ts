@@ -1,8 +1,9 @@
 import { createServer, request as send, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { api, type RouteName } from '../contract/api.ts';
 import { pathParameters, type AnyRoute, type Role } from '../contract/api-route.ts';
+import type { ApprovalRequest } from '../contract/approval-request.ts';
 import type { EventHeader } from '../contract/audit-event.ts';
 import { fail } from '../contract/errors.ts';
 import { positionOf } from '../store/position.ts';
@@ -13,7 +14,14 @@ import { Failures } from './failures.ts';
 import { createApp, register } from './http.ts';
 
 const routes = Object.entries(api) as [RouteName, AnyRoute][];
-const callers: Record<string, readonly Role[]> = { administrator: ['administrator'], auditor: ['auditor'], caller: [], gone: ['administrator'] };
+const callers: Record<string, readonly Role[]> = {
+  administrator: ['administrator'],
+  auditor: ['auditor'],
+  approver: ['approver'],
+  caller: ['caller'],
+  nothing: [],
+  gone: ['administrator'],
+};
 let ran: string[] = [];
 let events: EventHeader[] = [];
 let logged: string[] = [];
@@ -72,6 +80,11 @@ async function start(handlers: Handlers): Promise<void> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 }
 
+async function restart(handlers: Handlers): Promise<void> {
+  server.close();
+  await start(handlers);
+}
+
 interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -117,6 +130,31 @@ afterEach(
     }),
 );
 
+const request: ApprovalRequest = {
+  id: 'req_a',
+  status: 'pending',
+  canonical: {
+    v: 1,
+    id: 'req_a',
+    principal: { issuer: 'postern', subject: 'svc_a', name: 'ci', credential: 'tok_a' },
+    subject: { kind: 'access', joins: 'dba', seconds: 60 },
+    terms: { group: 'dba', needed: 1, mode: 'hold', expiresInSeconds: 60, risk: 'normal', ownerDecides: false },
+    policies: [],
+    policyVersion: 'pol_a',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    expiresAt: '2026-01-01T00:01:00.000Z',
+    nonce: 'n'.repeat(43),
+    checkpoint: '',
+  },
+  reason: 'because',
+  ticket: '',
+  barred: [],
+  gateway: 'control',
+  decisions: [],
+  closedAt: null,
+  closedReason: null,
+};
+
 const sample: Record<string, string> = { name: 'name', id: 'ses_abc' };
 
 function pathOf(route: AnyRoute): string {
@@ -127,14 +165,18 @@ function pathOf(route: AnyRoute): string {
 }
 
 /** Let in is everything that is neither 401 nor 403: the input is empty, so most answer 400. */
-const matrix = routes.flatMap(([name, route]) => ['administrator', 'auditor', 'none', 'caller', 'gone', 'forged'].map((who) => [name, who, route] as const));
+const matrix = routes.flatMap(([name, route]) =>
+  ['administrator', 'auditor', 'approver', 'none', 'caller', 'nothing', 'gone', 'forged'].map((who) => [name, who, route] as const),
+);
 
 test.each(matrix)('authorization: %s as %s', async (name, who, route) => {
   const body = route.method === 'POST' || route.method === 'PUT' ? '{}' : undefined;
   const answer = await call(route.method, pathOf(route), { ...(who !== 'none' && { token: who }), body });
   const roles = Object.hasOwn(callers, who) && who !== 'gone' ? (callers[who] ?? null) : null;
   if (route.roles === 'public') {
-    expect([200, 500]).toContain(answer.status);
+    // the body proves who calls: an empty one is refused as an input
+    expect(route.method === 'GET' ? [200, 500] : [400]).toContain(answer.status);
+    expect(events).toEqual([]);
   } else if (roles === null) {
     expect([answer.status, codeOf(answer), answer.headers['www-authenticate']]).toEqual([401, 'ERR_UNAUTHENTICATED', 'Bearer']);
     expect(events.map(({ code, outcome }) => [code, outcome])).toEqual([['authentication.failed', 'failure']]);
@@ -284,6 +326,73 @@ test('a stream gives JSON lines, tells a fault in its last line and ends when th
   await expect.poll(() => events.length).toBe(2);
   revoked = 'revoked';
   expect((await following).body.trimEnd().split('\n').length).toBe(2);
+});
+
+test('server-sent events: id and data, resumed by header before address, a comment that keeps them open, ended by revocation', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const asked: unknown[] = [];
+  try {
+    await restart({
+      ...recordingHandlers(),
+      watchRequests: (input, { signal }) => {
+        asked.push(input.after);
+        return (async function* () {
+          yield { id: 7, request };
+          await new Promise((resolve) => {
+            signal.addEventListener('abort', resolve);
+          });
+        })();
+      },
+    });
+    const watching = call('GET', '/v1/approval-requests/watch?after=3', { token: 'approver', headers: { 'last-event-id': '5' } });
+    await expect.poll(() => asked).toEqual([5]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await vi.advanceTimersByTimeAsync(15_000);
+    revoked = 'revoked';
+    await vi.advanceTimersByTimeAsync(1_000);
+    const answer = await watching;
+    expect(answer.headers['content-type']).toMatch(/^text\/event-stream(;|$)/);
+    expect(answer.body).toBe(`id: 7\ndata: ${JSON.stringify({ id: 7, request })}\n\n: still here\n\n`);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect((await call('GET', '/v1/approval-requests/watch', { token: 'approver', headers: { 'last-event-id': 'x' } })).status).toBe(400);
+});
+
+test('failed proofs of public routes are recorded within the budget of the address, and good ones carry their own actor', async () => {
+  const actor = { issuer: 'postern', subject: 'usr_a', name: 'ann', kind: 'approver', credential: 'key_a' } as const;
+  let good = false;
+  await restart({
+    ...recordingHandlers(),
+    signIn: async (_input, { record }) => {
+      if (!good) throw fail('ERR_UNAUTHENTICATED');
+      await record('authentication.succeeded', { affected: 'control', actor });
+      throw fail('ERR_CONFLICT');
+    },
+  });
+  const body = JSON.stringify({ user: 'ann', at: '2026-01-01T00:00:00Z', nonce: 'n'.repeat(43), signature: 's'.repeat(86) });
+  for (let attempt = 0; attempt < 12; attempt++) await call('POST', '/v1/sign-in', { body });
+  expect(codeOf(await call('POST', '/v1/sign-in', { body }))).toBe('ERR_TOO_MANY_CONNECTIONS');
+  expect(events.map(({ code, actor: who, affected }) => [code, who.name, affected])).toEqual(
+    Array.from({ length: 10 }, () => ['authentication.failed', 'none', 'control:POST /v1/sign-in']),
+  );
+  good = true;
+  await call('POST', '/v1/sign-in', { body });
+  expect(events.at(-1)).toMatchObject({ code: 'authentication.succeeded', actor });
+  expect((await call('POST', '/v1/enrolments', { body: JSON.stringify({ code: 'x'.repeat(9_000) }) })).status).toBe(400);
+});
+
+test('only a public route may say who acts', async () => {
+  const other = { issuer: 'postern', subject: 'svc_other', name: 'other', kind: 'administrator', credential: 'tok_o' } as const;
+  await restart({
+    ...recordingHandlers(),
+    killSession: async (_input, { record }) => {
+      await record('session.killed', { affected: 'x', actor: other });
+      return { done: true };
+    },
+  });
+  await call('POST', '/v1/sessions/ses_a/kill', { token: 'administrator', body: '{"reason":"because"}' });
+  expect(events.map(({ actor }) => actor.name)).toEqual(['administrator']);
 });
 
 test('registering a changing route without an event throws', () => {

@@ -1,11 +1,18 @@
+import type { Told } from '../approval/committing.ts';
+import type { RequestBook } from '../approval/request-book.ts';
+import type { SignIns } from '../approval/sign-in.ts';
+import type { Webhooks } from '../approval/webhooks.ts';
 import type { Output, Parsed } from '../contract/api.ts';
 import type { AuditEventView, Check, RecordingEntry, Status } from '../contract/api-views.ts';
+import type { ApprovalTerms } from '../contract/approval-request.ts';
 import type { EventCode } from '../contract/audit-event.ts';
+import type { ServiceAccount } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { LeasedCredential, LiveSession, Snapshot } from '../contract/snapshot.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Secret } from '../lib/secret.ts';
 import type { LogPosition } from '../store/position.ts';
+import type { ReadableState } from '../store/repositories.ts';
 
 /** What the handlers stand on; given by the composition root. */
 export interface ControlPorts {
@@ -19,6 +26,42 @@ export interface ControlPorts {
   /** The detector over free text: card numbers to first 6 + last 4. */
   readonly mask: (text: string) => string;
   readonly targets: Targets;
+  /** people, requests and grants as stored; read anew at every call */
+  readonly read: Pick<ReadableState, 'cursor' | 'users' | 'invitations' | 'requests' | 'grants' | 'policies'>;
+  readonly requests: Pick<RequestBook, 'create' | 'decide' | 'withdraw'>;
+  /** Resolves after the next change of a request, after some seconds, or when the signal aborts. */
+  readonly nextRequestChange: (signal: AbortSignal) => Promise<void>;
+  /** A change of a grant that a handler made; watchers and receivers of notifications hear of it. */
+  readonly tell: (told: Told) => void;
+  readonly signIns: Pick<SignIns, 'verify' | 'issue'>;
+  readonly access: AccessPolicy;
+  readonly enrolment: () => EnrolmentAddress;
+  readonly webhooks: Pick<Webhooks, 'all' | 'deliveries' | 'test' | 'forget'>;
+}
+
+export interface WantedGroup {
+  readonly group: string;
+  /** the client's address */
+  readonly origin: string;
+}
+
+/** What the policies in force say about joining a group for a time. */
+export interface AccessPolicy {
+  /** `terms`: who must approve; without them nothing is granted. `policies`: ids of those that decide. */
+  request(
+    account: ServiceAccount,
+    wanted: WantedGroup,
+  ): { permitted: boolean; terms: ApprovalTerms | null; policies: readonly string[]; policyVersion: string; message: string };
+  breakGlass(account: ServiceAccount, wanted: WantedGroup): { permitted: boolean; policies: readonly string[]; message: string };
+}
+
+/** Where an approver's machine enrols, and how it knows that it is there. */
+export interface EnrolmentAddress {
+  readonly url: string;
+  /** SHA-256 of the CA certificate (DER), hex */
+  readonly ca: string;
+  /** origin of the log */
+  readonly service: string;
 }
 
 /** What is asked of a gateway: control itself never reads a byte of a target. */

@@ -13,6 +13,9 @@ export const demoPrincipals = [
   { name: 'dispute-desk', owner: 'Card operations', purpose: 'Looks up full card numbers for disputes', groups: ['readers', 'card-operators'] },
 ] as const;
 
+/** Who looks at what the release bot deletes. */
+export const demoApprover = { name: 'alice', human: 'alice@example.com', groups: ['approvers'] } as const;
+
 export const demoResource = 'payments';
 
 const starterSet = fileURLToPath(new URL('../../resources/policies/pci-dss-starter', import.meta.url));

@@ -10,6 +10,7 @@ import { reasonOf } from '../lib/errors.ts';
 import { Secret } from '../lib/secret.ts';
 import { startService, type Service } from '../processes/supervisor.ts';
 import { replaceFile } from '../store/files.ts';
+import { enrolApprover } from './approver.ts';
 import { configure, demoPrincipals, demoResource, tokens } from './configure.ts';
 import { findTool, toolCache } from './debian-package.ts';
 import { removeCluster, startPostgres, type EmbeddedPostgres } from './embedded-postgres.ts';
@@ -85,7 +86,7 @@ async function start(
     version: options.version,
     config: { name: 'demo', listeners: { postgres: { host: '127.0.0.1', port: ports.postgres }, control: { host: '127.0.0.1', port: ports.control } } },
     adminTokenFile: join(dataDir, 'admin.token'),
-    scanExclude: ['demo.json', 'demo.pgpass', 'demo-passwords.json', 'admin.token'],
+    scanExclude: ['demo.json', 'demo.pgpass', 'demo-passwords.json', 'demo-approver.json', 'admin.token'],
   });
   running.push(service);
   progress(`the service is up: audit, control, gateway (data in ${dataDir})`);
@@ -100,7 +101,8 @@ async function start(
     password: target.app,
     listenPort: ports.resource,
   });
-  progress('principals, resource, policies (PCI DSS starter set) and masking rules are in force');
+  await enrolApprover(client, dataDir);
+  progress('principals, an approver, resource, policies (PCI DSS starter set) and masking rules are in force');
   const place: DemoPlace = { root, cwd: process.cwd(), dataDir, psql: psql.path, port: service.ports['postgres'] ?? ports.postgres, verifierKey };
   await writeDemoFiles(place, { service, client, target, listenPort: ports.resource });
   return place;

@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import { approverKeyFile } from './approver.ts';
 
 export interface DemoPlace {
   /** the checkout */
@@ -39,6 +40,8 @@ export function steps(place: DemoPlace): readonly Step[] {
   const psql = psqlCommand(place, 'ci-runner');
   const postern = posternCommand(place);
   const copy = quoted(`${place.dataDir}-tampered`);
+  const writer = psqlCommand(place, 'release-bot');
+  const key = `--key-file ${quoted(approverKeyFile(place.dataDir))}`;
   const save = quoted(`${place.dataDir}/demo.checkpoint`);
   return [
     {
@@ -72,6 +75,21 @@ export function steps(place: DemoPlace): readonly Step[] {
         `rm -rf ${copy} && cp -r ${quoted(`${place.dataDir}/audit`)} ${copy} && f=$(find ${copy}/tile/entries -type f | head -n 1) && ` +
         `printf X | dd of="$f" bs=1 seek=300 conv=notrunc status=none && ${postern} audit verify --dir ${copy} --checkpoint ${save} --key ${quoted(place.verifierKey)}`,
       expect: 'refused, and the first bad record is named',
+    },
+    {
+      title: 'A delete waits for another human; leave it waiting',
+      command: `${writer} -c 'delete from payment_events where id = 1'`,
+      expect: 'NOTICE: Waiting for the approval of 1 of group approvers; Ctrl-C would withdraw it',
+    },
+    {
+      title: 'In another terminal, as the approver: read it whole, then approve it with your own key',
+      command: `${postern} requests show last ${key} && ${postern} requests approve last --reason 'a duplicate, see the ticket' --yes ${key}`,
+      expect: 'the request, the signed decision; and in the first terminal: DELETE 1',
+    },
+    {
+      title: 'Another one is denied',
+      command: `(${writer} -c 'delete from payment_events where id = 2' &); sleep 3; ${postern} requests deny last --reason 'not on a Friday' --yes ${key}; sleep 1`,
+      expect: 'ERROR with the reason; the row is still there',
     },
   ];
 }

@@ -2,6 +2,7 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Grant } from '../contract/approval-request.ts';
 import type { ServiceAccount, Token } from '../contract/principal.ts';
 import { Token as TokenSchema } from '../contract/principal.ts';
 import { Secret } from '../lib/secret.ts';
@@ -40,9 +41,9 @@ function mint(principal: ServiceAccount, scope: Partial<TokenScope> = {}): { tok
   return mintToken(principal, { expiresAt: clock.time + hour, resources: [], networks: [], roles: [], ...scope }, clock);
 }
 
-function publish(serviceAccounts: ServiceAccount[], tokens: Token[]): void {
+function publish(serviceAccounts: ServiceAccount[], tokens: Token[], grants: Grant[] = []): void {
   version += 1;
-  identity.update({ version, serviceAccounts, tokens });
+  identity.update({ version, serviceAccounts, tokens, grants });
 }
 
 /** The client's side of RFC 5802. */
@@ -85,6 +86,7 @@ describe('SCRAM', () => {
         name: 'runner',
         kind: 'service-account',
         groups: ['ci'],
+        granted: [],
         credential: record.id,
         method: 'scram-sha-256',
         resources: record.resources,
@@ -219,8 +221,37 @@ describe('revocation', () => {
     const { token, record } = mint(runner);
     publish([runner], [record]);
     publish([runner], [{ ...record, revokedAt: '2026-01-01T00:00:00Z' }]);
-    identity.update({ version: 1, serviceAccounts: [runner], tokens: [record] });
+    identity.update({ version: 1, serviceAccounts: [runner], tokens: [record], grants: [] });
     expect(login('runner', token.reveal())).toBeNull();
+  });
+
+  it('ends what rests on a grant with the grant, and nothing else', () => {
+    const runner = account('runner');
+    const { token, record } = mint(runner);
+    const grant: Grant = {
+      id: 'gra_a',
+      principal: runner.id,
+      principalName: 'runner',
+      group: 'prod-dba',
+      request: null,
+      reason: 'incident',
+      createdAt: '2026-01-01T00:00:00.000Z',
+      expiresAt: new Date(clock.time + hour / 2).toISOString(),
+      revokedAt: null,
+      review: null,
+    };
+    publish([runner], [record]);
+    const before = login('runner', token.reveal())?.caller;
+    publish([runner], [record], [grant]);
+    const during = login('runner', token.reveal())?.caller;
+    expect(during).toMatchObject({ groups: [...runner.groups, 'prod-dba'], granted: ['prod-dba'] });
+    if (before === undefined || during === undefined) throw new Error('no login');
+    expect([identity.port.revoked(before), identity.port.revoked(during)]).toEqual([null, null]);
+    publish([runner], [record], [{ ...grant, revokedAt: grant.createdAt }]);
+    expect([identity.port.revoked(before), identity.port.revoked(during)]).toEqual([null, 'the grant of group prod-dba has ended']);
+    publish([runner], [record], [{ ...grant, expiresAt: new Date(clock.time).toISOString() }]);
+    expect(identity.port.revoked(during)).toBe('the grant of group prod-dba has ended');
+    expect(login('runner', token.reveal())?.caller.groups).toEqual(runner.groups);
   });
 });
 

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import type { Grant } from '../contract/approval-request.ts';
 import type { Caller, ServiceAccount, Token } from '../contract/principal.ts';
 import type { Snapshot } from '../contract/snapshot.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -12,8 +13,10 @@ export interface Identity {
   readonly port: IdentityPort;
   /** The control API's credential check; null for anything that is not a live token from an allowed network. */
   verifyBearer(token: string, origin: string): { caller: Caller; roles: Token['roles'] } | null;
-  update(snapshot: Pick<Snapshot, 'serviceAccounts' | 'tokens' | 'version'>): void;
+  update(snapshot: Known): void;
 }
+
+type Known = Pick<Snapshot, 'serviceAccounts' | 'tokens' | 'grants' | 'version'>;
 
 /** How many tokens of one principal a SCRAM proof is tried against: the newest. Proofs cost the same for every name. */
 const maxCandidates = 8;
@@ -32,11 +35,13 @@ interface Directory {
   readonly byHash: ReadonlyMap<string, Entry>;
   /** by service account, newest first */
   readonly byAccount: ReadonlyMap<string, readonly Entry[]>;
+  /** by service account, ended ones too */
+  readonly grants: ReadonlyMap<string, readonly Grant[]>;
 }
 
 /** `pepperKey`: 32 secret bytes, stable over restarts; makes the salts of names nobody has. */
 export function createIdentity(clock: Clock, pepperKey: Secret<Uint8Array>): Identity {
-  let directory = compile({ version: 0, serviceAccounts: [], tokens: [] }, null);
+  let directory = compile({ version: 0, serviceAccounts: [], tokens: [], grants: [] }, null);
   const keyed = (label: string): Buffer => createHmac('sha256', pepperKey.reveal()).update(label).digest();
   // never fits a proof: nobody knows the password behind it
   const dummy: ScramVerifier = {
@@ -46,6 +51,11 @@ export function createIdentity(clock: Clock, pepperKey: Secret<Uint8Array>): Ide
   };
 
   const isLive = (entry: Entry, origin: string): boolean => faultOf(entry, clock.now()) === null && entry.networks.includes(origin);
+
+  const grantedTo = ({ account }: Entry): string[] => {
+    const live = (directory.grants.get(account.id) ?? []).filter(({ revokedAt, expiresAt }) => revokedAt === null && Date.parse(expiresAt) > clock.now());
+    return [...new Set(live.map(({ group }) => group))].filter((group) => !account.groups.includes(group)).sort();
+  };
 
   const port: IdentityPort = {
     scram(user, origin) {
@@ -66,14 +76,14 @@ export function createIdentity(clock: Clock, pepperKey: Secret<Uint8Array>): Ide
           const entry = match === null ? undefined : directory.entries.get(candidates[match.index]?.token.id ?? '');
           // looked up anew: it may have been revoked since the exchange began
           if (match === null || entry === undefined || !isLive(entry, origin)) return null;
-          return { caller: callerOf(entry, 'scram-sha-256'), serverSignature: match.serverSignature };
+          return { caller: callerOf(entry, 'scram-sha-256', grantedTo(entry)), serverSignature: match.serverSignature };
         },
       };
     },
     revoked(caller) {
       const entry = directory.entries.get(caller.credential);
       if (entry === undefined || entry.account.id !== caller.subject) return 'the token or its service account was deleted';
-      return faultOf(entry, clock.now()) ?? changeOf(entry, caller);
+      return faultOf(entry, clock.now()) ?? changeOf(entry, caller) ?? lostGrant(caller, grantedTo(entry));
     },
   };
 
@@ -84,7 +94,7 @@ export function createIdentity(clock: Clock, pepperKey: Secret<Uint8Array>): Ide
       // found by its hash: a look-up's timing tells nothing about a preimage
       const entry = directory.byHash.get(tokenHash(token));
       if (entry === undefined || !isLive(entry, origin)) return null;
-      return { caller: callerOf(entry, 'bearer'), roles: entry.token.roles };
+      return { caller: callerOf(entry, 'bearer', grantedTo(entry)), roles: entry.token.roles };
     },
     update(snapshot) {
       // an older snapshot would bring revoked tokens back
@@ -105,18 +115,25 @@ function faultOf(entry: Entry, now: number): string | null {
 function changeOf(entry: Entry, caller: Caller): string | null {
   if (!equal(entry.token.resources, caller.resources)) return 'the resources of the token were changed';
   if (!equal(entry.token.networks, caller.networks)) return 'the networks of the token were changed';
-  if (entry.account.name !== caller.name || !equal(entry.account.groups, caller.groups)) return 'the service account was changed';
+  const own = caller.groups.filter((group) => !caller.granted.includes(group));
+  if (entry.account.name !== caller.name || !equal(entry.account.groups, own)) return 'the service account was changed';
   return null;
 }
 
-function callerOf(entry: Entry, method: Caller['method']): Caller {
+function lostGrant(caller: Caller, granted: readonly string[]): string | null {
+  const lost = caller.granted.find((group) => !granted.includes(group));
+  return lost === undefined ? null : `the grant of group ${lost} has ended`;
+}
+
+function callerOf(entry: Entry, method: Caller['method'], granted: readonly string[]): Caller {
   const { account, token } = entry;
   return {
     issuer: 'postern',
     subject: account.id,
     name: account.name,
     kind: 'service-account',
-    groups: account.groups,
+    groups: [...account.groups, ...granted],
+    granted,
     credential: token.id,
     method,
     resources: token.resources,
@@ -125,7 +142,7 @@ function callerOf(entry: Entry, method: Caller['method']): Caller {
   };
 }
 
-function compile(snapshot: Pick<Snapshot, 'serviceAccounts' | 'tokens' | 'version'>, previous: Directory | null): Directory {
+function compile(snapshot: Known, previous: Directory | null): Directory {
   const accounts = new Map(snapshot.serviceAccounts.map((account) => [account.id, account]));
   const entries = new Map<string, Entry>();
   const byAccount = new Map<string, Entry[]>();
@@ -147,6 +164,7 @@ function compile(snapshot: Pick<Snapshot, 'serviceAccounts' | 'tokens' | 'versio
     entries,
     byHash: new Map([...entries.values()].map((entry) => [entry.token.hash, entry])),
     byAccount,
+    grants: Map.groupBy(snapshot.grants, ({ principal }) => principal),
   };
 }
 

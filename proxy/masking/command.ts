@@ -1,4 +1,5 @@
 import type { Facts, Span } from '../contract/operation.ts';
+import type { Rendering } from '../pipeline/ports.ts';
 import { isIssued, isLuhnValid } from './brands.ts';
 import { suggestTag } from './dictionary.ts';
 import type { RuleSet } from './rules.ts';
@@ -18,15 +19,46 @@ const maxDigits = 65_536;
  * sensitive authentication data, when it is written in a way that could disguise digits, or when it takes part in a card number that several
  * values spell together.
  */
-export function maskCommand(spans: readonly Span[], rules: RuleSet, given: { resource: string; facts: Facts }): string {
-  const { resource, facts } = given;
+export function maskCommand(spans: readonly Span[], rules: RuleSet, given: Given): string {
+  return maskText(shownSpans(spans, rules, given).join(''));
+}
+
+interface Given {
+  readonly resource: string;
+  readonly facts: Facts;
+}
+
+/** The same with every value that is not shown whole; a text that only becomes card data in the whole command counts as the last. */
+export function renderCommand(spans: readonly Span[], rules: RuleSet, given: Given): Rendering {
+  const shown = shownSpans(spans, rules, given);
+  const joined = shown.join('');
+  const command = maskText(joined);
+  const hiddenValues: Rendering['hidden'][number][] = [];
+  let position = 0;
+  for (const [index, span] of spans.entries()) {
+    if (span.kind !== 'value') continue;
+    if (shown[index] !== span.text) hiddenValues.push({ position, type: typeOf(span, rules, given.resource), value: span.text });
+    position++;
+  }
+  if (command !== joined) hiddenValues.push({ position, type: 'card number across the text', value: joined });
+  return { command, hidden: hiddenValues };
+}
+
+function typeOf({ text, column }: Extract<Span, { kind: 'value' }>, rules: RuleSet, resource: string): string {
+  const tag = column === undefined ? null : (rules.tag(resource, column) ?? suggestTag(column.column));
+  if (tag !== null) return `${tag} of ${column?.table ?? ''}.${column?.column ?? ''}`.slice(0, 60);
+  if (text.length > maxValueChars) return 'long value';
+  return maskText(text) === text ? 'value' : 'card number';
+}
+
+function shownSpans(spans: readonly Span[], rules: RuleSet, { resource, facts }: Given): string[] {
   const hideAll = facts.context.tables.some((table) => rules.hasSad(resource, table));
   const shown = spans.map((span) => {
     if (span.kind === 'text') return span.text;
     return hideAll || mustHide(span, rules, resource) ? hidden : maskText(span.text);
   });
   for (const index of spelling(spans, shown)) shown[index] = hidden;
-  return maskText(shown.join(''));
+  return shown;
 }
 
 function mustHide(span: Extract<Span, { kind: 'value' }>, rules: RuleSet, resource: string): boolean {

@@ -1,6 +1,6 @@
 import type { MaskingRule } from '../contract/masking-rule.ts';
 import type { MaskingPort } from '../pipeline/ports.ts';
-import { maskCommand } from './command.ts';
+import { maskCommand, renderCommand } from './command.ts';
 import { detect } from './detector.ts';
 import { compileShape } from './result.ts';
 import { RuleSet } from './rules.ts';
@@ -26,6 +26,7 @@ export function createMasking(): Masking {
       hides: (resource, columns) => (columns === null ? rules.hasTags(resource) : columns.some((column) => rules.tag(resource, column) !== null)),
       strays: (resource, copies) => copies.find((copy) => rules.strays(resource, copy))?.from ?? null,
       command: (resource, facts, spans) => maskCommand(spans, rules, { resource, facts }),
+      rendering: (resource, facts, spans) => renderCommand(spans, rules, { resource, facts }),
     },
     update: (next) => {
       rules = new RuleSet(next);

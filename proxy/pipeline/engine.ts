@@ -110,6 +110,10 @@ export interface Operation {
   readonly facts: Facts;
   /** the bytes that `Permit.spend` gives back for forwarding; copied by the core when it must wait */
   readonly exact: readonly Uint8Array[];
+  /** All that decides what will happen at the target, where that is more than `exact`: the prepared text and the bound values. */
+  readonly bound?: readonly Uint8Array[];
+  /** what else the target reads the command by, as it reported it: PostgreSQL's search_path */
+  readonly context?: string;
   /** For the record and the approver; called at most once, before `submit` returns. The core masks the values. */
   shown(): readonly Span[];
   /** the operation this is a part of: Execute in a portal, data of a COPY, a file operation in a channel */
@@ -136,7 +140,14 @@ export type Admission =
   | { readonly verdict: 'forward'; readonly permit: Permit }
   | { readonly verdict: 'refused'; readonly denial: Denial }
   /** wait for `decided`, or answer now and submit again later (refuse-and-request) */
-  | { readonly verdict: 'held'; readonly request: string; readonly decided: Promise<Admission>; withdraw(reason: string): void };
+  | {
+      readonly verdict: 'held';
+      readonly request: string;
+      /** for the one who waits: `2 of group dba` */
+      readonly by: string;
+      readonly decided: Promise<Admission>;
+      withdraw(reason: string): void;
+    };
 
 /** Single use, minted by the core only. */
 export interface Permit {

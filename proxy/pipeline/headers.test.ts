@@ -18,7 +18,9 @@ describe('operation headers', () => {
 
   it('are canonical JSON already', () => {
     const shape = { ...facts('t'), acts: [{ action: 'sql:select', object: { type: 'Table', path: ['public', 'o"r'] } }] } as const;
-    const intended = headers.intended(shape, decision, { millis: 1_700_000_000_000, operation: 'opr_a_1', seq: 1, body: 'abc' });
+    const intent = { millis: 1_700_000_000_000, operation: 'opr_a_1', seq: 1, body: 'abc' };
+    const intended = headers.intended(shape, decision, { ...intent, request: undefined });
+    const approved = headers.intended(shape, decision, { ...intent, request: 'req_a' });
     const settled = headers.settled({
       millis: 1,
       operation: 'opr_a_1',
@@ -30,8 +32,9 @@ describe('operation headers', () => {
       outcome: 'failure',
       error: 'bad "thing"',
     });
-    for (const text of [intended, settled]) expect(text).toBe(canonicalJson(JSON.parse(text) as Parameters<typeof canonicalJson>[0]));
+    for (const text of [intended, approved, settled]) expect(text).toBe(canonicalJson(JSON.parse(text) as Parameters<typeof canonicalJson>[0]));
     expect(JSON.parse(intended)).toMatchObject({ acts: ['sql:select public.o"r'], at: '2023-11-14T22:13:20.000Z', outcome: 'pending', policies: ['a', 'b'] });
+    expect(JSON.parse(approved)).toMatchObject({ request: 'req_a' });
     expect(JSON.parse(settled)).toMatchObject({ outcome: 'failure', error: 'bad "thing"', masked: { x: 1 } });
   });
 });

@@ -73,12 +73,12 @@ export class OperationHeaders {
     this.#session = canonicalJson(identity.session);
   }
 
-  intended(facts: Facts, decision: Decision, at: { millis: number; operation: string; seq: number; body: string }): string {
+  intended(facts: Facts, decision: Decision, at: { millis: number; operation: string; seq: number; body: string; request: string | undefined }): string {
     const [acts, policies] = this.#decided(facts, decision);
     return (
       `{"account":${this.#account},"actor":${this.#actor},${acts}"affected":${this.#affected},"at":"${timestamp(at.millis)}","body":"${at.body}",` +
       `"code":"operation.intended","database":${this.#database},"operation":"${at.operation}","origin":${this.#origin},"outcome":"pending",` +
-      `${policies}"seq":${String(at.seq)},"session":${this.#session},"v":1}`
+      `${policies}${at.request === undefined ? '' : `"request":"${at.request}",`}"seq":${String(at.seq)},"session":${this.#session},"v":1}`
     );
   }
 

@@ -4,7 +4,11 @@ import type { AuditPort } from './ports.ts';
 interface Waiting {
   readonly ticket: number;
   readonly bytes: Uint8Array;
+  /** whoever lent the bytes may have them back; null: they are a copy */
+  readonly lent: PromiseWithResolvers<void> | null;
 }
+
+const joinedBytes = 16_384;
 
 /** Knows which outboxes wait for the log, so that an advance of the watermark costs nothing to the others. */
 export class Watermark {
@@ -51,13 +55,15 @@ export class Outbox {
     this.#onLost = onLost;
   }
 
-  /** The bytes may be reused as soon as this returns: what must wait is copied. */
+  /** The bytes may be reused after `true`, or once the promise resolves. Short ones that must wait are copied, long ones kept. */
   send(bytes: Uint8Array, ticket: number): true | Promise<void> {
     if (this.#closed) return true;
     if (this.#queue.length === 0 && ticket <= this.#watermark.durable) return this.#sink.write(bytes);
-    this.#queue.push({ ticket, bytes: new Uint8Array(bytes) });
+    const lent: Waiting['lent'] = bytes.length > joinedBytes ? Promise.withResolvers() : null;
+    this.#queue.push({ ticket, bytes: lent === null ? new Uint8Array(bytes) : bytes, lent });
     this.#queuedBytes += bytes.length;
     this.#watermark.wait(this);
+    if (lent !== null) return lent.promise;
     if (this.#queuedBytes <= this.#highWaterBytes) return true;
     this.#room ??= Promise.withResolvers();
     return this.#room.promise;
@@ -65,21 +71,21 @@ export class Outbox {
 
   flush(): void {
     const ready = this.#takeDurable();
-    const first = ready[0];
-    if (first === undefined) return;
-    const written = this.#sink.write(ready.length === 1 ? first : Buffer.concat(ready));
+    if (ready.length === 0) return;
+    let written: true | Promise<void> = true;
+    for (const bytes of inPieces(ready)) written = this.#sink.write(bytes);
+    for (const { lent } of ready) if (lent !== null) follow(written, lent);
     if (this.#room === null || this.#queuedBytes > this.#highWaterBytes) return;
     const room = this.#room;
     this.#room = null;
-    if (written === true) room.resolve();
-    else written.then(room.resolve, room.reject);
+    follow(written, room);
   }
 
-  #takeDurable(): Uint8Array[] {
+  #takeDurable(): readonly Waiting[] {
     let count = 0;
     while (count < this.#queue.length && (this.#queue[count]?.ticket ?? Infinity) <= this.#watermark.durable) count++;
-    const ready = this.#queue.splice(0, count).map((waiting) => waiting.bytes);
-    for (const bytes of ready) this.#queuedBytes -= bytes.length;
+    const ready = this.#queue.splice(0, count);
+    for (const { bytes } of ready) this.#queuedBytes -= bytes.length;
     if (this.#queue.length === 0) this.#watermark.leave(this);
     return ready;
   }
@@ -92,9 +98,21 @@ export class Outbox {
 
   close(): void {
     this.#closed = true;
+    for (const { lent } of this.#queue) lent?.resolve();
     this.#queue = [];
     this.#watermark.leave(this);
     this.#room?.resolve();
     this.#room = null;
   }
+}
+
+/** Short ones together: one write. Long ones as they are: no copy. */
+function inPieces(ready: readonly Waiting[]): readonly Uint8Array[] {
+  const pieces = ready.map(({ bytes }) => bytes);
+  return pieces.length === 1 || ready.some(({ lent }) => lent !== null) ? pieces : [Buffer.concat(pieces)];
+}
+
+function follow(written: true | Promise<void>, waiting: PromiseWithResolvers<void>): void {
+  if (written === true) waiting.resolve();
+  else written.then(waiting.resolve, waiting.reject);
 }

@@ -69,6 +69,7 @@ export class Pipeline {
 
   /** After every change of principals, tokens, resources or policies, and each second for what expires. */
   recheck(): void {
+    this.#ports.approval.recheck(this.#ports.policy.version);
     for (const live of this.#live.values()) {
       const reason = this.#ports.identity.revoked(live.caller) ?? this.#resourceChange(live) ?? this.#connectLost(live);
       if (reason !== null) this.kill(live.id, reason);
@@ -194,6 +195,8 @@ export class Pipeline {
     const scope = this.#ports.policy.scope({ caller, resource, database, account: resource.account, origin });
     const decision = scope.permits('connect', { type: 'Database', path: [] });
     const inScope = caller.resources.length === 0 || caller.resources.includes(resource.name);
+    // nobody can be asked while a session is opened
+    if (decision.approve !== undefined) return { ...decision, permitted: false, message: 'Connecting cannot wait for approval.' };
     return inScope ? decision : { ...decision, permitted: false, policies: [], message: 'The token is not valid for this resource.' };
   }
 

@@ -1,5 +1,6 @@
 import type { Phase } from '../contract/audit-event.ts';
 import type { Action, ColumnName, Copy, Facts, ObjectRef, Span } from '../contract/operation.ts';
+import type { ApprovalTerms } from '../contract/approval-request.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { Shape } from '../contract/shape.ts';
@@ -57,17 +58,41 @@ export interface Decision {
   readonly message: string;
   readonly hint: string;
   readonly policyVersion: string;
-  /** permitted, but only after people decided: `group:n` of the policy's @approve; absent: at once */
-  readonly approve?: string;
+  /** permitted, but only after people decided; absent: at once */
+  readonly approve?: ApprovalTerms;
 }
 
-/** Asks people. `decided` never rejects; after `withdraw` it gives false. */
+/** Everything an approval is bound to; `exact` is never kept longer than the request lives. */
+export interface ApprovalWanted {
+  readonly session: string;
+  readonly caller: Caller;
+  readonly terms: ApprovalTerms;
+  readonly policies: readonly string[];
+  readonly policyVersion: string;
+  readonly resource: string;
+  readonly account: string;
+  readonly database: string;
+  readonly searchPath: string;
+  readonly origin: string;
+  readonly command: string;
+  /** values that `command` does not show whole */
+  readonly hidden: readonly { readonly position: number; readonly type: string; readonly value: string }[];
+  readonly exact: readonly Uint8Array[];
+  readonly acts: readonly string[];
+}
+
+export type ApprovalOutcome = { readonly approved: true } | { readonly approved: false; readonly why: string };
+
 export interface ApprovalPort {
-  hold(wanted: { session: string; operation: string; approve: string; command: string }): {
-    request: string;
-    decided: Promise<boolean>;
-    withdraw(reason: string): void;
-  };
+  /** People are asked while the session waits. `decided` never rejects, and says yes once: the approval is used up by it. */
+  hold(wanted: ApprovalWanted): { readonly request: string; readonly decided: Promise<ApprovalOutcome>; withdraw(reason: string): void };
+  /**
+   * Refuse-and-request: uses up the approval of the same command, if there is one; else people are asked, or are being asked
+   * already. Rejects with ERR_CONTROL_UNAVAILABLE and the like: then nothing may run.
+   */
+  claim(wanted: ApprovalWanted): Promise<{ readonly request: string; readonly approved: boolean }>;
+  /** Withdraws what waits when what it rests on changed; called on every snapshot and on a timer. */
+  recheck(policyVersion: string): void;
 }
 
 export interface PolicyPort {
@@ -106,6 +131,13 @@ export interface MaskingPort {
    * says so, or where several values together would show a card number.
    */
   command(resource: string, facts: Facts, spans: readonly Span[]): string;
+  /** The same with what it hides: for people who decide. `position` counts the value spans from 0. */
+  rendering(resource: string, facts: Facts, spans: readonly Span[]): Rendering;
+}
+
+export interface Rendering {
+  readonly command: string;
+  readonly hidden: readonly { readonly position: number; readonly type: string; readonly value: string }[];
 }
 
 export interface RecorderPort {

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { fail } from '../contract/errors.ts';
+import { maxShownChars, type ApprovalTerms } from '../contract/approval-request.ts';
+import { asAppError, errorTable, fail } from '../contract/errors.ts';
 import type { ColumnName, Facts, Span } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
@@ -14,7 +15,7 @@ import type { Admission, Credential, Denial, Fault, Operation, Outcome, Refusal,
 import { actLabels, header, OperationHeaders, timestamp, type SessionIdentity } from './headers.ts';
 import type { Outbox } from './outbox.ts';
 import { OperationPermit, type PermitOwner } from './permit.ts';
-import type { CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
+import type { ApprovalWanted, CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
 import { withoutHiddenValues } from './quoted-values.ts';
 import { RecordedMasked } from './recorded-masked.ts';
 
@@ -43,7 +44,19 @@ interface Admitted {
   readonly command: string;
   readonly spans: readonly Span[];
   readonly exact: readonly Uint8Array[];
+  /** the approval it rests on */
+  readonly request?: string;
 }
+
+type ToApprove = Decision & { readonly approve: ApprovalTerms };
+
+/** What waits for people, as it was when they were asked. */
+interface Held extends Pick<Admitted, 'command' | 'spans' | 'exact'> {
+  readonly facts: Facts;
+  readonly decision: ToApprove;
+}
+
+const maxHidden = 10_000;
 
 /** One live session: the pipeline's steps from submit to settle, in the order of ARCHITECTURE.md. */
 export class LiveSession implements Session, PermitOwner {
@@ -120,9 +133,9 @@ export class LiveSession implements Session, PermitOwner {
     const stray = this.#stray(facts, decision);
     if (stray !== null) return { verdict: 'refused', denial: this.#refuse(operation, stray) };
     const spans = operation.shown();
+    if (decision.approve !== undefined) return this.#askPeople(operation, { ...decision, approve: decision.approve }, spans);
     const command = this.#ports.masking.command(this.resource.name, facts, spans);
-    const admitted = { ...this.#next(), command, spans, exact: operation.exact };
-    return decision.approve === undefined ? this.#admit(facts, decision, admitted) : this.#hold(facts, decision, admitted);
+    return this.#admit(facts, decision, { ...this.#next(), command, spans, exact: operation.exact });
   }
 
   check(operation: Operation): Denial | null {
@@ -171,7 +184,8 @@ export class LiveSession implements Session, PermitOwner {
     if (known?.masking === masking.version && known.policy === policy.version) return known.masker;
     const unmasked: string[] = [];
     const shown = masking.compile(this.resource.name, shape, (column) => {
-      const { permitted } = this.#scope.permits('field:unmask', { type: 'Column', path: [column.schema, column.table, column.column] });
+      const { permitted: allowed, approve } = this.#scope.permits('field:unmask', { type: 'Column', path: [column.schema, column.table, column.column] });
+      const permitted = allowed && approve === undefined;
       if (permitted) unmasked.push(column.column);
       return permitted;
     });
@@ -246,35 +260,97 @@ export class LiveSession implements Session, PermitOwner {
     const ticket = this.#intend(facts, decision, op);
     this.#running.set(op.id, { spans: op.spans, command: op.command });
     const recorded = this.#opening.recorder.write('command', op.id, Buffer.from(op.command));
-    const immediate = decision.approve === undefined && (facts.effect === 'read' || facts.effect === 'none');
+    const immediate = op.request === undefined && (facts.effect === 'read' || facts.effect === 'none');
     const forwardable = immediate ? recorded : this.#durable(ticket, recorded);
     return { verdict: 'forward', permit: new OperationPermit(this, { operation: op.id, seq: op.seq, ticket, forwardable, exact: op.exact }) };
   }
 
+  /** What people are asked must be shown to them whole. */
+  #askPeople(operation: Operation, decision: ToApprove, spans: readonly Span[]): Admission | Promise<Admission> {
+    const { facts } = operation;
+    const { command, hidden } = this.#ports.masking.rendering(this.resource.name, facts, spans);
+    if (command.length > maxShownChars || hidden.length > maxHidden) {
+      const message = 'The command is too long to be shown whole to an approver.';
+      return { verdict: 'refused', denial: this.#deny({ code: 'ERR_STATEMENT_TOO_LARGE', message, policies: decision.policies }, command) };
+    }
+    const { identity, origin } = this.#opening;
+    const held: Held = { facts, decision, command, spans, exact: operation.exact.map((bytes) => new Uint8Array(bytes)) };
+    const wanted: ApprovalWanted = {
+      session: this.id,
+      caller: this.caller,
+      terms: decision.approve,
+      policies: decision.policies,
+      policyVersion: decision.policyVersion,
+      resource: this.resource.name,
+      account: identity.account,
+      database: identity.database,
+      searchPath: this.#maskText(operation.context ?? '')
+        .slice(0, 1_000)
+        .toWellFormed(),
+      origin,
+      command: command.toWellFormed(),
+      hidden,
+      exact: (operation.bound ?? held.exact).map((bytes) => new Uint8Array(bytes)),
+      acts: actLabels(facts.acts, this.#maskText),
+    };
+    return decision.approve.mode === 'retry' ? this.#claim(wanted, held) : this.#hold(wanted, held);
+  }
+
+  /** Refuse-and-request: runs now if the same command was approved, else says which request it waits for. */
+  async #claim(wanted: ApprovalWanted, held: Held): Promise<Admission> {
+    let request: string;
+    let approved: boolean;
+    try {
+      ({ request, approved } = await this.#ports.approval.claim(wanted));
+    } catch (error) {
+      const { code, message } = asAppError(error);
+      return { verdict: 'refused', denial: this.#deny({ code, message, policies: held.decision.policies }, held.command) };
+    }
+    if (approved) return this.#approved(request, held);
+    const { group, needed } = wanted.terms;
+    const message = `This needs the approval of ${String(needed)} of group ${group}: request ${request}.`;
+    return { verdict: 'refused', denial: this.#deny({ code: 'ERR_APPROVAL_REQUIRED', message, policies: held.decision.policies, request }, held.command) };
+  }
+
   /** Waits for people; the end of the session withdraws, and a withdrawn operation never gets a permit. */
-  #hold(facts: Facts, decision: Decision, op: Admitted): Admission {
-    const held = { ...op, exact: op.exact.map((bytes) => new Uint8Array(bytes)) };
-    const hold = this.#ports.approval.hold({ session: this.id, operation: op.id, approve: decision.approve ?? '', command: op.command });
+  #hold(wanted: ApprovalWanted, held: Held): Admission {
+    const hold = this.#ports.approval.hold(wanted);
     const withdraw = (): void => {
       hold.withdraw('The session ended.');
     };
     this.ended.addEventListener('abort', withdraw, { once: true });
-    const decided = hold.decided.then((approved): Admission => {
+    const decided = hold.decided.then((outcome): Admission => {
       this.ended.removeEventListener('abort', withdraw);
-      const now = this.#scope.decide(facts);
-      if (approved && now.permitted && !this.ended.aborted) return this.#admit(facts, { ...now, approve: decision.approve ?? '' }, held);
-      const denial: Denial = { code: 'ERR_ACCESS_DENIED', message: 'The request was not approved.', hint: '', policies: decision.policies };
-      this.#appendRefused({ error: denial.code, reason: 'not approved', policies: denial.policies }, op.command, op);
-      return { verdict: 'refused', denial };
+      if (outcome.approved) return this.#approved(hold.request, held);
+      const message = this.#maskText(outcome.why).slice(0, 500).toWellFormed();
+      return {
+        verdict: 'refused',
+        denial: this.#deny({ code: 'ERR_NOT_APPROVED', message, policies: held.decision.policies, request: hold.request }, held.command),
+      };
     });
     return {
       verdict: 'held',
       request: hold.request,
+      by: `${String(wanted.terms.needed)} of group ${wanted.terms.group}`,
       decided,
       withdraw: (reason) => {
         hold.withdraw(reason);
       },
     };
+  }
+
+  /** The decision must still be the one that people were asked about. */
+  #approved(request: string, { facts, decision, command, spans, exact }: Held): Admission {
+    const now = this.#scope.decide(facts);
+    const stands = now.permitted && now.policyVersion === decision.policyVersion && canonicalJson(now.approve ?? null) === canonicalJson(decision.approve);
+    if (stands && !this.ended.aborted && this.#stray(facts, now) === null) return this.#admit(facts, now, { ...this.#next(), command, spans, exact, request });
+    const message = 'What the approval rests on has changed.';
+    return { verdict: 'refused', denial: this.#deny({ code: 'ERR_NOT_APPROVED', message, policies: now.policies, request }, command) };
+  }
+
+  #deny({ request, ...denial }: Omit<Denial, 'hint'> & { request?: string }, command: string): Denial {
+    this.#appendRefused({ error: denial.code, reason: denial.message, policies: denial.policies, ...(request !== undefined && { request }) }, command);
+    return { ...denial, hint: errorTable[denial.code].remedy };
   }
 
   #durable(ticket: number, recorded: true | Promise<void>): Promise<void> {
@@ -289,6 +365,7 @@ export class LiveSession implements Session, PermitOwner {
       operation: op.id,
       seq: op.seq,
       body: commitment(salt, op.command),
+      request: op.request,
     });
     try {
       this.#lastTicket = this.#ports.audit.append(event, { kind: 'open', scope: 'operation', id: op.id, session: this.id }, { salt, text: op.command });
@@ -309,7 +386,7 @@ export class LiveSession implements Session, PermitOwner {
 
   /** A refusal forwards nothing, so it never waits; a lost log is not hidden: the next permit meets it. */
   #appendRefused(
-    fields: { error: string; reason?: string; acts?: readonly string[]; policies?: readonly string[]; policyVersion?: string },
+    fields: { error: string; reason?: string; request?: string; acts?: readonly string[]; policies?: readonly string[]; policyVersion?: string },
     body: string,
     op = this.#next(),
   ): void {

@@ -3,7 +3,7 @@ import { caller, facts, MemoryAudit, memoryPorts } from '../../test/support/memo
 import { Secret } from '../lib/secret.ts';
 import type { Admission, Permit, Session, Walker } from './engine.ts';
 import { Pipeline } from './pipeline.ts';
-import type { ApprovalPort } from './ports.ts';
+import type { ApprovalOutcome, ApprovalPort } from './ports.ts';
 
 const limits = { maxHandshakeBytes: 1024, maxMessageBytes: 1024, handshakeTimeoutMs: 1000, highWaterBytes: 4096 };
 const everything: Walker = (chunk, visit) => {
@@ -141,13 +141,21 @@ describe('a target-initiated engine', () => {
 
 describe('a holding engine', () => {
   function approvals(): { port: ApprovalPort; decide: (approved: boolean) => void; withdrawn: string[] } {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { promise, resolve } = Promise.withResolvers<ApprovalOutcome>();
     const withdrawn: string[] = [];
     const withdraw = (reason: string): void => {
       withdrawn.push(reason);
-      resolve(false);
+      resolve({ approved: false, why: reason });
     };
-    return { port: { hold: () => ({ request: 'apr_1', decided: promise, withdraw }) }, decide: resolve, withdrawn };
+    const decide = (approved: boolean): void => {
+      resolve(approved ? { approved } : { approved, why: 'no' });
+    };
+    const port: ApprovalPort = {
+      hold: () => ({ request: 'req_a', decided: promise, withdraw }),
+      claim: () => Promise.resolve({ request: 'req_a', approved: false }),
+      recheck: () => undefined,
+    };
+    return { port, decide, withdrawn };
   }
 
   it('forwards exactly the held bytes after approval, and only once the intent is durable', async () => {

@@ -63,7 +63,7 @@ describe('compilePolicies', () => {
     expect(faults.some((fault) => expected.test(fault))).toBe(true);
   });
 
-  it.each(['approve("dba:2")', 'mask("pan_last4")', 'record("strict")', 'rows("10")', 'reason("required")', 'mfa("webauthn")', 'shadow_mode("on")'])(
+  it.each(['mask("pan_last4")', 'record("strict")', 'rows("10")', 'reason("required")', 'mfa("webauthn")', 'shadow_mode("on")'])(
     'refuses the obligation @%s, which nothing enforces yet',
     (annotation) => {
       expect(faultsOf(permit(`@id("x")\n @${annotation}`))).toEqual([
@@ -72,10 +72,38 @@ describe('compilePolicies', () => {
     },
   );
 
+  it.each([
+    ['approve("dba")', /must be group:n/],
+    ['approve("dba:0")', /must be group:n/],
+    ['approve("dba:1") @request("later")', /@request /],
+    ['approve("dba:1") @expires("2d")', /between 10s and 1d/],
+    ['approve("dba:1") @owner("yes")', /@owner /],
+    ['request("retry")', /there is no @approve/],
+  ])('refuses @%s', (annotation, expected) => {
+    expect(faultsOf(`@${annotation}\npermit(principal, action == Action::"sql:delete", resource);`).join()).toMatch(expected);
+  });
+
+  it('refuses approval where nobody can wait, and on a forbid', () => {
+    const sql = 'action == Action::"sql:delete"';
+    expect(faultsOf('@approve("dba:1")\npermit(principal, action, resource);').join()).toMatch(/not possible for connect, field:unmask, access:break-glass/);
+    expect(faultsOf(`@approve("dba:1")\nforbid(principal, ${sql}, resource);`).join()).toMatch(/belongs to a permit/);
+    const accepted = compilePolicies([
+      { name: 'a.cedar', text: `@approve("dba:2") @request("retry") @expires("1h") @risk("high")\npermit(principal, ${sql}, resource);` },
+    ]);
+    expect(accepted.ok && accepted.compiled.policies[0]?.approve).toEqual({
+      group: 'dba',
+      needed: 2,
+      mode: 'retry',
+      expiresInSeconds: 3_600,
+      risk: 'high',
+      ownerDecides: false,
+    });
+  });
+
   it('refuses unknown annotations and bad values', () => {
     expect(faultsOf(permit('@id("x y") @mesage("a")'))).toEqual([
       'a.cedar:1:1: @id must be letters, digits, dot, dash and underscore; at most 100',
-      'a.cedar:1:12: unknown annotation @mesage; known are @id, @message, @hint, @description',
+      'a.cedar:1:12: unknown annotation @mesage; known are @id, @message, @hint, @description, @approve, @request, @expires, @risk, @owner',
     ]);
     expect(faultsOf(permit('@message("a\\nb")'))).toEqual(['a.cedar:1:1: @message must be one line without control characters']);
   });

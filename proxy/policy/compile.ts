@@ -1,6 +1,8 @@
 import { type DetailedError, type PolicyJson, checkParsePolicySet, policyToJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyFile } from '../contract/snapshot.ts';
-import { readAnnotations } from './annotations.ts';
+import type { ApprovalTerms } from '../contract/approval-request.ts';
+import { contradictions, readAnnotations, termsOf } from './annotations.ts';
+import { actionEntity } from './entity.ts';
 import { type ContextAttribute, type Head, headOf, readsOf } from './head.ts';
 import { cedarSchema } from './schema.ts';
 import { type PolicySource, charactersAt, positionAt, splitPolicies } from './source.ts';
@@ -24,6 +26,8 @@ export interface Policy {
   readonly text: string;
   readonly message: string;
   readonly hint: string;
+  /** people who must approve what it permits; null: nobody */
+  readonly approve: ApprovalTerms | null;
   readonly head: Head;
   /** what of the context its conditions may read */
   readonly reads: ReadonlySet<ContextAttribute>;
@@ -162,7 +166,20 @@ function toPolicy(entry: Parsed, fallback: string, faults: PolicyFault[]): Polic
   }
   const { id = fallback, message = '', hint = '' } = result.annotations;
   const { line } = positionAt(file.text, source.start);
-  return { name: id, effect: json.effect, file: file.name, line, text: source.text, message, hint, head: headOf(json), reads: readsOf(json) };
+  const approve = termsOf(result.annotations);
+  const head = headOf(json);
+  const wrong = [...contradictions(result.annotations, json.effect), ...(approve === null ? [] : unapprovable(head))];
+  faults.push(...wrong.map((fault) => at(entry, fault.annotation, fault.message)));
+  return { name: id, effect: json.effect, file: file.name, line, text: source.text, message, hint, approve, head, reads: readsOf(json) };
+}
+
+/** Nobody waits while a session is opened or a result is masked: a permit for these cannot ask people. */
+function unapprovable({ action }: Head): { annotation: string; message: string }[] {
+  const instant = (['connect', 'field:unmask', 'access:break-glass'] as const).filter((name) => action(actionEntity(name)));
+  if (instant.length === 0) return [];
+  return [
+    { annotation: 'approve', message: `@approve is not possible for ${instant.join(', ')}; name the actions that need approval in the head of the policy` },
+  ];
 }
 
 function at({ file, source }: Parsed, annotation: string, message: string): PolicyFault {

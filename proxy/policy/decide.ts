@@ -1,9 +1,11 @@
 import type { CedarValueJson, Context } from '@cedar-policy/cedar-wasm/nodejs';
+import type { ApprovalTerms } from '../contract/approval-request.ts';
 import { errorTable } from '../contract/errors.ts';
 import type { Act, FactContext, ObjectRef } from '../contract/operation.ts';
 import { addressOf } from './address.ts';
 import { type Entity, type Subject, actionEntity, objectEntity, principalEntity } from './entity.ts';
 import { type ContextAttribute, type Volatility, contextAttributes, volatility, volatilityOf } from './head.ts';
+import { stricter } from './annotations.ts';
 import type { Slices } from './slices.ts';
 
 /** Everything about a session that decisions can depend on. `origin`: the client's address. */
@@ -19,6 +21,8 @@ export interface Verdict {
   readonly policies: readonly string[];
   readonly message: string;
   readonly hint: string;
+  /** permitted, but only after people decided */
+  readonly approve: ApprovalTerms | null;
   readonly volatility: Volatility;
   /** how many policies Cedar was given */
   readonly considered: number;
@@ -60,7 +64,11 @@ export function decideAct(slices: Slices, standing: Standing, asked: { act: Act;
     return { ...refusal(`${subjectOf(act)}: policy ${failed.join(', ')} could not be evaluated`), ...rest, policies: failed };
   }
   const policies = named(diagnostics.reason);
-  if (decision === 'allow') return { permitted: true, policies, message: '', hint: '', ...rest };
+  if (decision === 'allow') {
+    const approve = together(slice.policies.flatMap(({ name, approve: asked }) => (asked !== null && policies.includes(name) ? [asked] : [])));
+    if (approve === undefined) return { ...refusal(`${subjectOf(act)}: policies ${policies.join(', ')} ask different groups for approval`), ...rest, policies };
+    return { permitted: true, policies, message: '', hint: '', approve, ...rest };
+  }
   return {
     ...explained(
       act,
@@ -71,6 +79,17 @@ export function decideAct(slices: Slices, standing: Standing, asked: { act: Act;
   };
 }
 
+/** Obligations add up: the strictest of all; null: nobody is asked; undefined: they contradict each other. */
+export function together(terms: readonly ApprovalTerms[]): ApprovalTerms | null | undefined {
+  let all: ApprovalTerms | null = null;
+  for (const one of terms) {
+    const both: ApprovalTerms | null = all === null ? one : stricter(all, one);
+    if (both === null) return undefined;
+    all = both;
+  }
+  return all;
+}
+
 function explained(act: Act, forbid: { name: string; message: string; hint: string } | undefined): Verdict {
   if (forbid === undefined) return refusal(`no policy permits ${subjectOf(act)}`);
   const message = forbid.message === '' ? `policy ${forbid.name} forbids ${subjectOf(act)}` : `${subjectOf(act)}: ${forbid.message}`;
@@ -79,7 +98,7 @@ function explained(act: Act, forbid: { name: string; message: string; hint: stri
 
 /** A refusal that no policy made. */
 export function refusal(message: string): Verdict {
-  return { permitted: false, policies: [], message, hint: errorTable.ERR_ACCESS_DENIED.remedy, volatility: volatility.session, considered: 0 };
+  return { permitted: false, policies: [], message, hint: errorTable.ERR_ACCESS_DENIED.remedy, approve: null, volatility: volatility.session, considered: 0 };
 }
 
 /** `sql:delete on table public.orders`; names are cut at 128 characters and lose control characters. */

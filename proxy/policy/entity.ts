@@ -24,6 +24,7 @@ const attributes = {
   Function: ['schema', 'name'],
   Setting: ['name'],
   Utility: ['name'],
+  Group: ['name'],
 } as const satisfies Record<ObjectRef['type'], readonly string[]>;
 
 const unresolved = '?';
@@ -60,6 +61,7 @@ export function objectEntity(subject: Subject, act: Act): Entity | null {
   const { type, path } = act.object;
   const names: readonly string[] = attributes[type];
   if (!actionTable[act.action].on.includes(type) || path.length !== names.length) return null;
+  if (type === 'Group') return path[0]?.isWellFormed() === true ? entity({ type, id: path[0] }, {}, []) : null;
   const root = [subject.resource, subject.database];
   // a lone surrogate becomes U+FFFD on its way into Cedar, so two names would be one
   if (![...root, ...path].every((name) => name.isWellFormed())) return null;

@@ -1,3 +1,4 @@
+import type { ApprovalTerms } from '../contract/approval-request.ts';
 import type { Act, Facts } from '../contract/operation.ts';
 import type { CompiledPolicies } from './compile.ts';
 import { type ScopeRequest, contextOf, decideAct, standingOf } from './decide.ts';
@@ -27,6 +28,8 @@ export interface Explanation {
   readonly permitted: boolean;
   readonly message: string;
   readonly hint: string;
+  /** permitted, but only after people decided; null: at once, or not at all */
+  readonly approve: ApprovalTerms | null;
   /** every act is explained, also those after the first refusal */
   readonly acts: readonly ActExplanation[];
   /** the context record the policies saw */
@@ -45,7 +48,7 @@ export function explain(compiled: CompiledPolicies, request: ScopeRequest, { fac
       return { action: act.action, object: nameOf(request, act), permitted, message, considered, policies: policies.flatMap((name) => cite(compiled, name)) };
     });
     const context = contextOf({ ...request, address: standing.address ?? request.origin, now }, facts.context);
-    return { permitted: verdict.permitted, message: verdict.message, hint: verdict.hint, acts, context };
+    return { permitted: verdict.permitted, message: verdict.message, hint: verdict.hint, approve: verdict.approve, acts, context };
   } finally {
     slices.release();
   }

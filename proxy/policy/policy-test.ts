@@ -9,7 +9,7 @@ import { conjunction } from './scope.ts';
 import { createSlices } from './slices.ts';
 
 const actions = Object.keys(actionTable) as [Action, ...Action[]]; // Object.keys widens to string[]
-const objectTypes = ['Table', 'Column', 'Function', 'Database', 'Schema', 'Setting', 'Utility'] as const satisfies readonly ObjectRef['type'][];
+const objectTypes = ['Table', 'Column', 'Function', 'Database', 'Schema', 'Setting', 'Utility', 'Group'] as const satisfies readonly ObjectRef['type'][];
 const Name = z.string().max(200);
 const Names = z.array(Name).max(1000);
 
@@ -33,6 +33,8 @@ export const PolicyTest = z.strictObject({
     .partial()
     .default({}),
   expect: z.enum(['permit', 'forbid']),
+  /** `group:n` that must approve; null: nobody; absent: not looked at */
+  approve: Name.nullable().optional(),
   /** when given, exactly these must be the deciding policies, in any order */
   policies: Names.optional(),
 });
@@ -77,8 +79,10 @@ export function runPolicyTests(files: readonly PolicyFile[], tests: readonly Pol
       const standing = standingOf({ ...test, database: test.database });
       const { verdict } = conjunction(facts, (act) => decideAct(slices, standing, { act, command: facts.context, now: Date.parse(test.now) }));
       const decision = verdict.permitted ? 'permit' : 'forbid';
-      const passed = decision === test.expect && sameNames(verdict.policies, test.policies);
-      return { name: test.name, passed, decision, policies: verdict.policies, message: verdict.message };
+      const approve = verdict.approve === null ? null : `${verdict.approve.group}:${String(verdict.approve.needed)}`;
+      const asksRight = test.approve === undefined || test.approve === approve;
+      const passed = decision === test.expect && asksRight && sameNames(verdict.policies, test.policies);
+      return { name: test.name, passed, decision, policies: verdict.policies, message: asksRight ? verdict.message : `approval: ${approve ?? 'none'}` };
     });
     return { ok: true, results, unused: unusedOf(compilation.compiled.policies, results) };
   } finally {

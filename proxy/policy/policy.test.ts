@@ -185,6 +185,7 @@ describe('createPolicy', () => {
     name: 'ci',
     kind: 'service-account',
     groups: ['readers'],
+    granted: [],
     credential: 'tok_a',
     method: 'scram-sha-256',
     resources: [],
@@ -311,7 +312,7 @@ function compiled(texts: readonly string[]): CompiledPolicies {
     const answer = policyToJson(text);
     if (answer.type === 'failure') throw new Error(text);
     const { json } = answer;
-    return { name: `p${index}`, effect: json.effect, file: 'f', line: 1, text, message: '', hint: '', head: headOf(json), reads: readsOf(json) };
+    return { name: `p${index}`, effect: json.effect, file: 'f', line: 1, text, message: '', hint: '', approve: null, head: headOf(json), reads: readsOf(json) };
   });
   return { policies, byName: new Map(policies.map((policy) => [policy.name, policy])) };
 }

@@ -17,6 +17,8 @@ export const actionTable: Readonly<Record<Action, ActionRow>> = {
   'sql:utility': { groups: ['sql'], on: ['Database', 'Schema', 'Table', 'Column', 'Function', 'Setting', 'Utility'] },
   'sql:execute': { groups: ['sql'], on: ['Database', 'Function', 'Utility'] },
   'field:unmask': { groups: [], on: ['Column'] },
+  'access:request': { groups: [], on: ['Group'] },
+  'access:break-glass': { groups: [], on: ['Group'] },
 };
 
 /** What an object is a member of when its schema is known; with an unknown schema it is a member of the database only. */

@@ -1,7 +1,8 @@
 import type { Act, Action, FactContext, Facts, ObjectRef } from '../contract/operation.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Decision, PolicyScope } from '../pipeline/ports.ts';
-import { type ScopeRequest, type Standing, type Verdict, decideAct, refusal, standingOf } from './decide.ts';
+import type { ApprovalTerms } from '../contract/approval-request.ts';
+import { type ScopeRequest, type Standing, type Verdict, decideAct, refusal, standingOf, together } from './decide.ts';
 import { actionEntity, key } from './entity.ts';
 import { type Volatility, volatility, worse } from './head.ts';
 import type { Slices } from './slices.ts';
@@ -79,14 +80,18 @@ export function conjunction(facts: Facts, decide: (act: Act) => Verdict): { read
   const policies = new Set<string>();
   let most: Volatility = volatility.session;
   let considered = 0;
+  const terms: ApprovalTerms[] = [];
   for (const act of acts) {
     const verdict = decide(act);
     most = worse(most, verdict.volatility);
     considered += verdict.considered;
     if (!verdict.permitted) return { verdict, most };
     for (const name of verdict.policies) policies.add(name);
+    if (verdict.approve !== null) terms.push(verdict.approve);
   }
-  return { verdict: { permitted: true, policies: [...policies], message: '', hint: '', volatility: most, considered }, most };
+  const approve = together(terms);
+  if (approve === undefined) return { verdict: refusal('the policies ask different groups for approval of one command'), most };
+  return { verdict: { permitted: true, policies: [...policies], message: '', hint: '', approve, volatility: most, considered }, most };
 }
 
 /**
@@ -123,8 +128,8 @@ function unloaded(): Decision {
   return { permitted: false, policies: [], message, hint, policyVersion: 'none' };
 }
 
-function toDecision({ permitted, policies, message, hint }: Verdict, { inForce }: Memory): Decision {
-  return { permitted, policies, message, hint, policyVersion: inForce.version };
+function toDecision({ permitted, policies, message, hint, approve }: Verdict, { inForce }: Memory): Decision {
+  return { permitted, policies, message, hint, policyVersion: inForce.version, ...(approve !== null && { approve }) };
 }
 
 /** The facts of an act that is no command. */

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Output } from '../contract/api.ts';
+import { RequestDraft, RequestId, type ApprovalRequest, type CanonicalRequest } from '../contract/approval-request.ts';
 import { FactsView } from '../contract/api-views.ts';
 import { fail } from '../contract/errors.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { LeasedCredential, LiveSession, RecordingKey, Snapshot } from '../contract/snapshot.ts';
+import { reasonOf } from '../lib/errors.ts';
 import { serveRpc, type RpcPeer, type RpcServer } from '../ipc/rpc.ts';
 
 /**
@@ -12,9 +14,13 @@ import { serveRpc, type RpcPeer, type RpcServer } from '../ipc/rpc.ts';
  *   gateway → control   call  open      LiveSession → RecordingKey
  *                       call  lease     {session, resource} → LeasedCredential
  *                       call  resume    {sessions: LiveSession[]}: what was live before control restarted
+ *                       call  request   RequestDraft → CanonicalRequest: people are asked
+ *                       call  use       {request} → null: from then on the approval is used up
+ *                       call  withdraw  {request, reason} → null
  *                       note  ended     {session}
  *                       note  progress  {sessions: {id: operations}}
  *   control → gateway   note  snapshot  Snapshot, on connection and after every change
+ *                       note  decided   ApprovalRequest: one of this gateway's was approved, denied, withdrawn or has expired
  *                       call  kill      {session, reason} → boolean
  *                       call  probe     {resource, credential} → null
  *                       call  classify  {resource, credential, database, statement} → facts
@@ -24,8 +30,18 @@ export interface GatewayPorts {
   recordingKey(session: LiveSession): Promise<RecordingKey>;
   lease(session: LiveSession, resource: string): Promise<LeasedCredential>;
   ended(session: LiveSession): void;
+  readonly requests: HeldRequests;
   /** a gateway came or went */
   changed(what: { gateway: string; connected: boolean; sessions: number }): void;
+  /** a line for the operator */
+  log(line: string): void;
+}
+
+/** Approval requests that a gateway holds a session or a command for. */
+export interface HeldRequests {
+  create(draft: RequestDraft, gateway: string): Promise<CanonicalRequest>;
+  use(request: string, gateway: string): Promise<void>;
+  withdraw(request: string, reason: string): Promise<void>;
 }
 
 const maxSessions = 100_000;
@@ -48,6 +64,8 @@ const Opened = z.strictObject({
 const Resumed = z.strictObject({ sessions: z.array(Opened).max(maxSessions) });
 const Leasing = z.strictObject({ session: SessionId, resource: Word });
 const Ended = z.strictObject({ session: SessionId });
+const Using = z.strictObject({ request: RequestId });
+const Withdrawing = z.strictObject({ request: RequestId, reason: z.string().max(500) });
 const Progress = z.strictObject({ sessions: z.record(SessionId, z.int()) });
 
 interface Live {
@@ -60,6 +78,8 @@ interface Live {
 export class Gateways {
   readonly #ports: GatewayPorts;
   readonly #live = new Map<string, Live>();
+  /** who holds what waits for people */
+  readonly #held = new Map<string, RpcPeer>();
   #server: RpcServer | null = null;
 
   constructor(ports: GatewayPorts) {
@@ -73,6 +93,18 @@ export class Gateways {
       resume: (params: unknown, peer: RpcPeer) => {
         for (const session of Resumed.parse(params).sessions)
           if (!this.#live.has(session.id)) this.#live.set(session.id, { session, peer, operations: session.operations });
+      },
+      request: (params: unknown, peer: RpcPeer) => this.#request(RequestDraft.parse(params), peer),
+      use: async (params: unknown, peer: RpcPeer) => {
+        const { request } = Using.parse(params);
+        this.#assertHeld(request, peer);
+        await this.#ports.requests.use(request, peer.name);
+        this.#held.delete(request);
+      },
+      withdraw: async (params: unknown, peer: RpcPeer) => {
+        const { request, reason } = Withdrawing.parse(params);
+        this.#assertHeld(request, peer);
+        await this.#ports.requests.withdraw(request, reason);
       },
       ended: (params: unknown, peer: RpcPeer) => {
         this.#drop(Ended.parse(params).session, peer);
@@ -90,6 +122,7 @@ export class Gateways {
       peer.closed.addEventListener('abort', () => {
         const lost = [...this.#live.values()].filter((live) => live.peer === peer);
         for (const { session } of lost) this.#drop(session.id, peer);
+        for (const [request, holder] of this.#held) if (holder === peer) this.#abandon(request);
         this.#ports.changed({ gateway: peer.name, connected: false, sessions: lost.length });
       });
     });
@@ -99,6 +132,14 @@ export class Gateways {
   push(): void {
     const snapshot = this.#ports.snapshot();
     for (const peer of this.#server?.peers ?? []) peer.notify('snapshot', snapshot);
+  }
+
+  /** Tells the gateway that holds it what became of a request. */
+  decided(request: ApprovalRequest): void {
+    const peer = this.#held.get(request.id);
+    if (peer === undefined || request.status === 'pending' || request.status === 'used') return;
+    if (request.status !== 'approved') this.#held.delete(request.id);
+    peer.notify('decided', request);
   }
 
   get connected(): readonly string[] {
@@ -150,6 +191,48 @@ export class Gateways {
     // a gateway gets credentials for its own live sessions only, and only for the resource they are on
     if (live?.peer !== peer || live.session.resource !== resource) throw fail('ERR_NOT_FOUND', { detail: 'no such live session of this gateway' });
     return this.#ports.lease(live.session, resource);
+  }
+
+  async #request(draft: RequestDraft, peer: RpcPeer): Promise<CanonicalRequest> {
+    this.#assertOwn(draft, peer);
+    if (this.#held.has(draft.id)) throw fail('ERR_CONFLICT');
+    // before it is made: it may be decided, or the gateway gone, before we hear that it was
+    this.#held.set(draft.id, peer);
+    try {
+      const canonical = await this.#ports.requests.create(draft, peer.name);
+      if (peer.closed.aborted) this.#abandon(draft.id);
+      return canonical;
+    } catch (error) {
+      this.#held.delete(draft.id);
+      throw error;
+    }
+  }
+
+  /** A gateway asks for its own live sessions only, in the name of who is on them and for what they are on. */
+  #assertOwn({ subject, principal }: RequestDraft, peer: RpcPeer): void {
+    const live = subject.kind === 'operation' ? this.#live.get(subject.session) : undefined;
+    const account = this.#ports.snapshot().serviceAccounts.find(({ id }) => id === principal.subject);
+    const fits =
+      subject.kind === 'operation' &&
+      live?.peer === peer &&
+      live.session.principal === principal.name &&
+      account?.name === principal.name &&
+      live.session.resource === subject.resource &&
+      live.session.database === subject.database &&
+      live.session.account === subject.account;
+    if (!fits) throw fail('ERR_NOT_FOUND', { detail: 'no such live session of this gateway' });
+  }
+
+  #assertHeld(request: string, peer: RpcPeer): void {
+    if (this.#held.get(request) !== peer) throw fail('ERR_NOT_FOUND', { detail: 'this gateway holds no such request' });
+  }
+
+  /** Its gateway is gone, and with it what was held: nothing could use an approval any more. */
+  #abandon(request: string): void {
+    this.#held.delete(request);
+    void this.#ports.requests.withdraw(request, 'The gateway that held it is gone.').catch((error: unknown) => {
+      this.#ports.log(`${request} could not be withdrawn: ${reasonOf(error)}`);
+    });
   }
 
   #drop(id: string, peer: RpcPeer): void {

@@ -13,6 +13,8 @@ export interface HealthSources {
   readonly reader: AuditReader;
   gateways(): readonly string[];
   liveSessions(): number;
+  /** break-glass accesses that nobody has looked at yet */
+  unreviewed(): number;
   /** how many secrets there are; throws when the vault is locked */
   secrets(): Promise<number>;
 }
@@ -39,6 +41,7 @@ export async function serviceStatus(sources: HealthSources): Promise<Status> {
     gatewayPart(sources.gateways()),
     await vaultPart(sources),
     await diskPart(sources.dir),
+    ...breakGlassPart(sources.unreviewed()),
   ];
   const state = parts.some((part) => part.state === 'down') ? 'down' : parts.some((part) => part.state === 'degraded') ? 'degraded' : 'up';
   return {
@@ -55,6 +58,11 @@ function gatewayPart(names: readonly string[]): PartStatus {
   return names.length === 0
     ? { name: 'gateway', state: 'down', detail: 'No gateway is connected.' }
     : { name: 'gateway', state: 'up', detail: `Connected: ${names.join(', ')}.` };
+}
+
+function breakGlassPart(unreviewed: number): PartStatus[] {
+  if (unreviewed === 0) return [];
+  return [{ name: 'break-glass', state: 'degraded', detail: `${String(unreviewed)} emergency accesses were not reviewed yet.` }];
 }
 
 async function vaultPart(sources: HealthSources): Promise<PartStatus> {
@@ -104,5 +112,6 @@ const remedies: Readonly<Record<string, string>> = {
   audit: 'Free disk space or repair the disk; the log is opened anew by itself.',
   gateway: 'See logs/gateway.log; it is started again by itself.',
   vault: 'Give the key-encryption key.',
+  'break-glass': 'Look at each with `postern access list`, then `postern access review GRANT --finding …`.',
   disk: 'Free disk space: when none is left, everything is refused.',
 };

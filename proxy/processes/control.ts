@@ -7,10 +7,12 @@ import type { ServiceAccount } from '../contract/principal.ts';
 import type { LeasedCredential, LiveSession, Snapshot } from '../contract/snapshot.ts';
 import { Changes } from '../control/changes.ts';
 import { Failures } from '../control/failures.ts';
+import type { ControlCaller } from '../control/context.ts';
 import { createHandlers } from '../control/handlers.ts';
 import { hasAdministrator } from '../control/handlers/service-accounts.ts';
 import { createApiServer, createApp } from '../control/http.ts';
 import type { ControlPorts } from '../control/ports.ts';
+import { looksLikeSignIn } from '../approval/sign-in.ts';
 import { createIdentity, type Identity } from '../identity/identity.ts';
 import { mintToken, newScramSalt } from '../identity/token.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -23,6 +25,8 @@ import { openState, type State } from '../store/state.ts';
 import { newRecordingKey, openRecordingKey } from '../vault/secret-file.ts';
 import type { Vault } from '../vault/vault.ts';
 import { boot } from './boot.ts';
+import { accessPolicy } from './control-access.ts';
+import { Approvals, enrolmentAddress } from './control-approvals.ts';
 import { auditReading, controlLog, loggedEvents } from './control-audit.ts';
 import { Gateways } from './control-gateways.ts';
 import { serviceChecks, serviceStatus, type HealthSources } from './control-health.ts';
@@ -109,6 +113,9 @@ interface Parts {
   readonly identity: Identity;
   readonly changes: Changes;
   readonly gateways: Gateways;
+  readonly approvals: Approvals;
+  /** of the API's server; 0 before it listens */
+  port: number;
 }
 
 async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>; stop: () => Promise<void> }> {
@@ -130,46 +137,76 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
     resync: async () => {
       await state.replayFrom(loggedEvents(reader, state.read.cursor + 1));
     },
-    changed: () => {
+    changed: (code) => {
+      // requests are no part of the snapshot
+      if (code?.startsWith('approval-request.') === true) return;
       identity.update(current.refresh());
       gateways.push();
     },
   });
-  const gateways: Gateways = new Gateways({
+  const approvals = new Approvals({
+    state,
+    snapshot: () => current.snapshot,
+    changes,
+    reader,
+    vault,
+    origin: parameters.origin,
+    itself,
+    told: (told) => {
+      if ('request' in told) gateways.decided(told.request);
+    },
+    log,
+  });
+  const gateways: Gateways = gatewaysOf({ current, vault, changes, approvals });
+  const parts: Parts = { parameters, layout, reader, current, vault, identity, changes, gateways, approvals, port: 0 };
+  await changes.record('service.started', itself, { affected: 'control' });
+  const adminToken = await ensureAdministrator(parts);
+  // before anybody can ask: what gateways held is void
+  await approvals.book.start();
+  const server = createApiServer(createApp(dispatchingOf(parts)), parameters.tls);
+  parts.port = await listen(server, parameters.listener);
+  await gateways.serve(parameters.controlSocket, parameters.controlSecret);
+  const timer = setInterval(() => {
+    void advanceCursor(parts);
+  }, cursorMs);
+  return {
+    ready: { port: parts.port, ...(adminToken && { adminToken: adminToken.reveal() }) },
+    stop: async () => {
+      clearInterval(timer);
+      keeper[Symbol.dispose]();
+      server.close();
+      server.closeAllConnections();
+      await close(parts);
+      await client.close();
+    },
+  };
+}
+
+async function close(parts: Parts): Promise<void> {
+  const { approvals, changes, gateways, vault, current, reader } = parts;
+  await approvals.stop();
+  await changes.record('service.stopped', itself, { affected: 'control' }).catch(() => undefined);
+  await advanceCursor(parts);
+  await gateways.close();
+  await vault.close();
+  current.state.close();
+  await reader.close();
+}
+
+function gatewaysOf({ current, vault, changes, approvals }: Pick<Parts, 'current' | 'vault' | 'changes' | 'approvals'>): Gateways {
+  return new Gateways({
     snapshot: () => current.snapshot,
     recordingKey: (session) => Promise.resolve(newRecordingKey(vault.derive('recording-wrapping'), session.id, randomBytes)),
     lease: (session, resource) => lease({ current, vault, changes }, session, resource),
     ended: (session) => {
       vault.release(session.id);
     },
+    requests: approvals.held,
     changed: (what) => {
       recordGateway(changes, what);
     },
+    log,
   });
-  const parts: Parts = { parameters, layout, reader, current, vault, identity, changes, gateways };
-  await changes.record('service.started', itself, { affected: 'control' });
-  const adminToken = await ensureAdministrator(parts);
-  const server = createApiServer(createApp(dispatchingOf(parts)), parameters.tls);
-  const port = await listen(server, parameters.listener);
-  await gateways.serve(parameters.controlSocket, parameters.controlSecret);
-  const timer = setInterval(() => {
-    void advanceCursor(parts);
-  }, cursorMs);
-  return {
-    ready: { port, ...(adminToken && { adminToken: adminToken.reveal() }) },
-    stop: async () => {
-      clearInterval(timer);
-      keeper[Symbol.dispose]();
-      server.close();
-      server.closeAllConnections();
-      await changes.record('service.stopped', itself, { affected: 'control' }).catch(() => undefined);
-      await advanceCursor(parts);
-      await gateways.close();
-      await vault.close();
-      state.close();
-      await Promise.all([reader.close(), client.close()]);
-    },
-  };
 }
 
 function recordGateway(changes: Changes, { gateway, connected, sessions }: { gateway: string; connected: boolean; sessions: number }): void {
@@ -180,29 +217,33 @@ function recordGateway(changes: Changes, { gateway, connected, sessions }: { gat
 }
 
 function dispatchingOf(parts: Parts): Parameters<typeof createApp>[0] {
-  const { identity, changes } = parts;
+  const { changes } = parts;
   return {
     handlers: createHandlers(portsOf(parts)),
     changes,
     failures: new Failures(systemClock),
     clock: systemClock,
     log,
-    authenticate: (token, address) => {
-      const found = identity.verifyBearer(token.reveal(), address);
-      if (found === null) return null;
-      const { caller, roles } = found;
-      const kind = roles.includes('administrator') ? 'administrator' : roles.includes('auditor') ? 'auditor' : 'service-account';
-      return {
-        actor: { issuer: caller.issuer, subject: caller.subject, name: caller.name, kind, credential: caller.credential },
-        roles,
-        revoked: () => identity.port.revoked(caller),
-      };
-    },
+    authenticate: (token, address) => authenticate(parts, token, address),
+  };
+}
+
+/** A sign-in of an approver, or the token of a service account; each of those may speak for itself besides its roles. */
+function authenticate({ identity, approvals }: Pick<Parts, 'identity' | 'approvals'>, token: Secret<string>, address: string): ControlCaller | null {
+  if (looksLikeSignIn(token)) return approvals.authenticate(token);
+  const found = identity.verifyBearer(token.reveal(), address);
+  if (found === null) return null;
+  const { caller, roles } = found;
+  const kind = roles.includes('administrator') ? 'administrator' : roles.includes('auditor') ? 'auditor' : 'service-account';
+  return {
+    actor: { issuer: caller.issuer, subject: caller.subject, name: caller.name, kind, credential: caller.credential },
+    roles: [...roles, 'caller'],
+    revoked: () => identity.port.revoked(caller),
   };
 }
 
 function portsOf(parts: Parts): ControlPorts {
-  const { parameters, layout, reader, current, vault, gateways } = parts;
+  const { parameters, layout, reader, current, vault, gateways, approvals } = parts;
   const unwrap = (session: string, wrapped: string): Secret<Uint8Array> => openRecordingKey(vault.derive('recording-wrapping'), session, wrapped);
   const audit = auditReading(reader);
   const sources: HealthSources = {
@@ -214,6 +255,7 @@ function portsOf(parts: Parts): ControlPorts {
     reader,
     gateways: () => gateways.connected,
     liveSessions: () => gateways.list().length,
+    unreviewed: () => current.state.read.grants.all().filter(({ request, review }) => request === null && review === null).length,
     secrets: async () => (await vault.list()).length,
   };
   return {
@@ -225,6 +267,14 @@ function portsOf(parts: Parts): ControlPorts {
     recordings: recordingsOf(layout.recordings, unwrap, audit),
     targets: gateways,
     mask: maskText,
+    read: current.state.read,
+    requests: approvals.book,
+    nextRequestChange: approvals.nextRequestChange,
+    tell: approvals.tell,
+    signIns: approvals.signIns,
+    access: accessPolicy(() => current.snapshot, systemClock),
+    enrolment: () => enrolmentAddress({ host: parameters.listener.host, port: parts.port, cert: parameters.tls.cert, origin: parameters.origin }),
+    webhooks: approvals.webhooks,
     health: {
       status: () => serviceStatus(sources),
       checks: () => serviceChecks(sources),

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { GatewayRequests } from '../approval/gateway-requests.ts';
 import { AuditClient } from '../audit/client.ts';
 import { asAppError, fail } from '../contract/errors.ts';
 import { Resource } from '../contract/resource.ts';
 import type { LeasedCredential, RecordingKey, Snapshot } from '../contract/snapshot.ts';
+import type { Approver } from '../contract/user.ts';
 import { loadCatalogue } from '../engines/postgres/catalogue.ts';
 import { createClassifier, loadParser, type SqlParser } from '../engines/postgres/classify.ts';
 import { createPostgresEngine } from '../engines/postgres/index.ts';
@@ -18,7 +20,7 @@ import { createMasking, type Masking } from '../masking/masking.ts';
 import type { Credential, EngineLimits } from '../pipeline/engine.ts';
 import { header, timestamp } from '../pipeline/headers.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
-import type { ApprovalPort, ControlPort, RecorderPort } from '../pipeline/ports.ts';
+import type { ControlPort, RecorderPort } from '../pipeline/ports.ts';
 import { createPolicy, type Policy } from '../policy/policy.ts';
 import { createRecorder } from '../recording/recorder.ts';
 import { boot } from './boot.ts';
@@ -47,13 +49,6 @@ const firstSnapshotDeadlineMs = 15_000;
 const Kill = z.object({ session: z.string(), reason: z.string() });
 const OnTarget = z.object({ resource: Resource, credential: z.object({ account: z.string(), password: z.string() }) });
 const Classify = OnTarget.extend({ database: z.string(), statement: z.string() });
-
-/** Nothing can be held yet: a policy that asks for approval is refused when it is saved. */
-const noApproval: ApprovalPort = {
-  hold: () => {
-    throw fail('ERR_FEATURE_REFUSED', { message: 'Approvals are not available in this version.' });
-  },
-};
 
 interface Features {
   readonly identity: Identity;
@@ -84,6 +79,15 @@ class InForce {
     return this.#snapshot?.resources ?? [];
   }
 
+  get approvers(): readonly Approver[] {
+    return this.#snapshot?.approvers ?? [];
+  }
+
+  /** of a service account, by id */
+  owner(id: string): string | null {
+    return this.#snapshot?.serviceAccounts.find((account) => account.id === id)?.owner ?? null;
+  }
+
   /** Policies come first: if they cannot be taken, nothing of the snapshot is, and the old state stays. */
   apply(snapshot: Snapshot): void {
     if (this.#snapshot !== null && snapshot.version < this.#snapshot.version) return;
@@ -104,6 +108,18 @@ function controlPort(rpc: LastingRpc): ControlPort {
     lease: async (session, resource) => (await rpc.call('lease', { session, resource })) as LeasedCredential,
     ended: (session) => {
       rpc.notify('ended', { session });
+    },
+  };
+}
+
+function requestControl(rpc: LastingRpc): ConstructorParameters<typeof GatewayRequests>[0]['control'] {
+  return {
+    request: (draft) => rpc.call('request', draft),
+    use: async (request) => {
+      await rpc.call('use', { request });
+    },
+    withdraw: async (request, reason) => {
+      await rpc.call('withdraw', { request, reason });
     },
   };
 }
@@ -136,6 +152,7 @@ class Gateway {
   readonly #inspector: Inspector;
   readonly #inForce: InForce;
   readonly #rpc: LastingRpc;
+  readonly #requests: GatewayRequests;
   readonly #pipeline: Pipeline;
   readonly #listeners: Listeners;
 
@@ -151,6 +168,12 @@ class Gateway {
     this.#inspector = createInspector(loading);
     this.#inForce = new InForce(features);
     this.#rpc = this.#connect();
+    this.#requests = new GatewayRequests({
+      clock: systemClock,
+      control: requestControl(this.#rpc),
+      approvers: () => this.#inForce.approvers,
+      owner: (subject) => this.#inForce.owner(subject),
+    });
     this.#pipeline = new Pipeline(
       {
         audit,
@@ -159,7 +182,7 @@ class Gateway {
         masking: features.masking.port,
         recorder: recorderOf(parameters, audit),
         control: controlPort(this.#rpc),
-        approval: noApproval,
+        approval: this.#requests,
         resource: (name) => this.#inForce.resource(name),
       },
       { gateway: parameters.instance, limits, clock: systemClock, digestKey: secretBytes(parameters.digestKey) },
@@ -210,9 +233,17 @@ class Gateway {
           log(`resume: ${asAppError(error).message}`);
         });
       },
+      onLost: () => {
+        this.#requests.lost();
+      },
       handlers: {
         snapshot: (snapshot) => {
           this.#follow(snapshot as Snapshot);
+        },
+        decided: (request) => {
+          void this.#requests.decided(request).catch((error: unknown) => {
+            log(`decided: ${asAppError(error).detail ?? asAppError(error).message}`);
+          });
         },
         kill: (given) => {
           const { session, reason } = Kill.parse(given);

@@ -49,3 +49,16 @@ export function fromBase64(text: string): Uint8Array | null {
   for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at);
   return toBase64(bytes) === text ? bytes : null;
 }
+
+/** Throws RangeError on anything else than unpadded base64url. */
+export function fromBase64url(text: string): Uint8Array {
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) throw new RangeError('not base64url');
+  const bytes = fromBase64(
+    text
+      .replaceAll('-', '+')
+      .replaceAll('_', '/')
+      .padEnd(Math.ceil(text.length / 4) * 4, '='),
+  );
+  if (bytes === null) throw new RangeError('not base64url');
+  return bytes;
+}

@@ -3,9 +3,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { fail } from '../contract/errors.ts';
 import { AppError, reasonOf } from '../lib/errors.ts';
 import { sql as state } from './migrations/0001_state.ts';
+import { sql as approvals } from './migrations/0002_approvals.ts';
 
 /** In order; the database's user_version counts those applied. Never edit one that was released: add the next. */
-const migrations: readonly string[] = [state];
+const migrations: readonly string[] = [state, approvals];
 
 /** Synchronous: for the control process only. The file and its journals are 0600. Throws ERR_STATE_DAMAGED. */
 export function openDatabase(path: string): DatabaseSync {

@@ -4,15 +4,9 @@ import { fail } from '../contract/errors.ts';
 import { MaskingRule } from '../contract/masking-rule.ts';
 import { ServiceAccount, Token } from '../contract/principal.ts';
 import { Resource } from '../contract/resource.ts';
-import type { LogPosition } from './position.ts';
-import { PolicySet, type NamedReader, type ReadableState, type WritableState } from './repositories.ts';
-
-/** What one event code does to the state. `value` is the full new value the event's body carries. */
-interface Row {
-  /** Whether the change may be announced now. Throws ERR_INVALID_INPUT, ERR_CONFLICT, ERR_NOT_FOUND. */
-  check(state: ReadableState, value: unknown): void;
-  apply(state: WritableState, at: LogPosition, value: unknown): void;
-}
+import { approvalTable } from './reduce-approvals.ts';
+import { absent, nameFree, present, row, type Row } from './reduce-row.ts';
+import { PolicySet, type ReadableState } from './repositories.ts';
 
 const StoredSecret = z.strictObject({ id: z.string().startsWith('sec_'), version: z.int().min(1) });
 
@@ -116,6 +110,7 @@ const stateTable = {
       state.maskingRules.replace(at, value.rules);
     },
   }),
+  ...approvalTable,
 } as const satisfies Partial<Record<EventCode, Row>>;
 
 /** The events that change the state; every other code leaves it as it is. */
@@ -127,36 +122,6 @@ export function isStateCode(code: string): code is StateCode {
 
 export function rowOf(code: StateCode): Row {
   return stateTable[code];
-}
-
-function row<T>(
-  schema: z.ZodType<T>,
-  steps: { check?: (state: ReadableState, value: T) => void; apply: (state: WritableState, at: LogPosition, value: T) => void },
-): Row {
-  return {
-    check(state, value) {
-      const parsed = schema.safeParse(value);
-      if (!parsed.success) throw fail('ERR_INVALID_INPUT', { detail: z.prettifyError(parsed.error) });
-      steps.check?.(state, parsed.data);
-    },
-    apply(state, at, value) {
-      steps.apply(state, at, schema.parse(value));
-    },
-  };
-}
-
-function present<T>(value: T | null): T {
-  if (value === null) throw fail('ERR_NOT_FOUND');
-  return value;
-}
-
-function absent<T>(reader: NamedReader<T>, value: { id: string; name: string }): void {
-  if (reader.find(value.id) !== null || reader.named(value.name) !== null) throw fail('ERR_CONFLICT');
-}
-
-function nameFree<T extends { id: string }>(reader: NamedReader<T>, value: { id: string; name: string }): void {
-  const holder = reader.named(value.name);
-  if (holder !== null && holder.id !== value.id) throw fail('ERR_CONFLICT');
 }
 
 // 0 asks the system for a free one

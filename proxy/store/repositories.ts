@@ -1,26 +1,14 @@
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { MaskingRule } from '../contract/masking-rule.ts';
 import { ServiceAccount, Token } from '../contract/principal.ts';
 import { Resource } from '../contract/resource.ts';
 import type { PolicyFile } from '../contract/snapshot.ts';
+import { User, Invitation } from '../contract/user.ts';
+import { Webhook } from '../contract/webhook.ts';
+import { documentOf, namedDocuments, ownedDocuments, type NamedReader, type Reader, type Row, type Writer } from './documents.ts';
 import type { LogPosition } from './position.ts';
-
-/** What readers get. */
-export interface Reader<T> {
-  /** by name or id, in stable order */
-  all(): readonly T[];
-  find(id: string): T | null;
-}
-
-export interface NamedReader<T> extends Reader<T> {
-  named(name: string): T | null;
-}
-
-interface Writer<T> {
-  put(at: LogPosition, value: T): void;
-  delete(at: LogPosition, id: string): void;
-}
+import { approvalRequests, grants, type GrantReader, type GrantWriter, type RequestReader, type RequestWriter } from './request-repositories.ts';
 
 export const PolicySet = z.strictObject({
   version: z.string().min(1).max(128),
@@ -55,6 +43,11 @@ export interface ReadableState {
     history(): readonly PastPolicySet[];
   };
   readonly maskingRules: { all(): readonly MaskingRule[] };
+  readonly users: NamedReader<User>;
+  readonly invitations: Reader<Invitation>;
+  readonly requests: RequestReader;
+  readonly grants: GrantReader;
+  readonly webhooks: NamedReader<Webhook>;
 }
 
 export interface WritableState extends ReadableState {
@@ -64,6 +57,11 @@ export interface WritableState extends ReadableState {
   readonly secrets: Reader<StoredSecret> & Writer<StoredSecret>;
   readonly policies: ReadableState['policies'] & { replace(at: LogPosition, set: PolicySet): void };
   readonly maskingRules: ReadableState['maskingRules'] & { replace(at: LogPosition, rules: readonly MaskingRule[]): void };
+  readonly users: NamedReader<User> & Writer<User>;
+  readonly invitations: Reader<Invitation> & Writer<Invitation>;
+  readonly requests: RequestReader & RequestWriter;
+  readonly grants: GrantReader & GrantWriter;
+  readonly webhooks: NamedReader<Webhook> & Writer<Webhook>;
 }
 
 export function repositoriesOf(database: DatabaseSync): WritableState {
@@ -76,68 +74,16 @@ export function repositoriesOf(database: DatabaseSync): WritableState {
       return Number(cursor.get()?.['version']);
     },
     serviceAccounts: namedDocuments(database, 'service_accounts', ServiceAccount),
-    tokens: tokens(database),
+    tokens: ownedDocuments(database, { table: 'tokens', owner: 'service_account', schema: Token, ownerOf: ({ serviceAccount }) => serviceAccount }),
     resources: namedDocuments(database, 'resources', Resource),
     secrets: secrets(database),
     policies: policies(database),
     maskingRules: maskingRules(database),
-  };
-}
-
-type Row = Record<string, SQLOutputValue> | undefined;
-
-// rows are parsed like any other input: the file may have been changed by hand
-function documentOf<T>(schema: z.ZodType<T>, row: NonNullable<Row>): T {
-  return schema.parse(JSON.parse(String(row['document'])));
-}
-
-function namedDocuments<T extends { id: string; name: string }>(
-  database: DatabaseSync,
-  table: 'service_accounts' | 'resources',
-  schema: z.ZodType<T>,
-): NamedReader<T> & Writer<T> {
-  const all = database.prepare(`SELECT document FROM ${table} ORDER BY name`);
-  const byId = database.prepare(`SELECT document FROM ${table} WHERE id = ?`);
-  const byName = database.prepare(`SELECT document FROM ${table} WHERE name = ?`);
-  const put = database.prepare(
-    `INSERT INTO ${table} (id, name, position, document) VALUES (?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET name = excluded.name, position = excluded.position, document = excluded.document`,
-  );
-  const remove = database.prepare(`DELETE FROM ${table} WHERE id = ?`);
-  const one = (row: Row): T | null => (row === undefined ? null : documentOf(schema, row));
-  return {
-    all: () => all.all().map((row) => documentOf(schema, row)),
-    find: (id) => one(byId.get(id)),
-    named: (name) => one(byName.get(name)),
-    put(at, value) {
-      put.run(value.id, value.name, at, JSON.stringify(value));
-    },
-    delete(_at, id) {
-      remove.run(id);
-    },
-  };
-}
-
-function tokens(database: DatabaseSync): Reader<Token> & Writer<Token> {
-  const all = database.prepare('SELECT document FROM tokens ORDER BY id');
-  const byId = database.prepare('SELECT document FROM tokens WHERE id = ?');
-  const put = database.prepare(
-    `INSERT INTO tokens (id, service_account, position, document) VALUES (?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET position = excluded.position, document = excluded.document`,
-  );
-  const remove = database.prepare('DELETE FROM tokens WHERE id = ?');
-  return {
-    all: () => all.all().map((row) => documentOf(Token, row)),
-    find(id) {
-      const row = byId.get(id);
-      return row === undefined ? null : documentOf(Token, row);
-    },
-    put(at, value) {
-      put.run(value.id, value.serviceAccount, at, JSON.stringify(value));
-    },
-    delete(_at, id) {
-      remove.run(id);
-    },
+    users: namedDocuments(database, 'users', User),
+    invitations: ownedDocuments(database, { table: 'invitations', owner: 'user', schema: Invitation, ownerOf: ({ user }) => user }),
+    requests: approvalRequests(database),
+    grants: grants(database),
+    webhooks: namedDocuments(database, 'webhooks', Webhook),
   };
 }
 

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MaskingRule } from '../contract/masking-rule.ts';
+import type { ApprovalRequest, Grant } from '../contract/approval-request.ts';
 import type { ServiceAccount, Token } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
+import type { Invitation, User } from '../contract/user.ts';
 import { discardDatabase } from './database.ts';
 import { positionOf } from './position.ts';
 import type { StateCode } from './reduce.ts';
@@ -88,6 +90,81 @@ const resource = (name: string, more: Partial<Resource> = {}): Resource => ({
 });
 const maskingRule: MaskingRule = { resource: 'a', schema: 'public', table: 'cards', column: 'pan', tag: 'pan' };
 
+const user = (id: string, more: Partial<User> = {}): User => ({
+  id: `usr_${id}`,
+  name: id,
+  human: `${id}@example.com`,
+  groups: ['dba'],
+  disabled: false,
+  createdAt: '2026-01-01T00:00:00Z',
+  key: null,
+  ...more,
+});
+const enrolledKey = (id: string) => ({ id: `key_${id}`, algorithm: 'ed25519' as const, publicKey: 'p'.repeat(43), enrolledAt: '2026-01-01T00:00:00Z' });
+const invitation = (id: string, owner: string, more: Partial<Invitation> = {}): Invitation => ({
+  id: `inv_${id}`,
+  user: `usr_${owner}`,
+  hash: 'h'.repeat(43),
+  createdAt: '2026-01-01T00:00:00Z',
+  expiresAt: '2026-01-02T00:00:00Z',
+  invitedBy: 'admin',
+  replaces: false,
+  confirmedBy: null,
+  usedAt: null,
+  ...more,
+});
+const closedAt = '2026-01-01T00:00:30Z';
+const request = (id: string, more: Partial<ApprovalRequest> = {}): ApprovalRequest => ({
+  id: `req_${id}`,
+  status: 'pending',
+  canonical: {
+    v: 1,
+    id: `req_${id}`,
+    principal: { issuer: 'postern', subject: 'svc_a', name: 'a', credential: 'tok_a' },
+    subject: { kind: 'access', joins: 'migrators', seconds: 600 },
+    terms: { group: 'dba', needed: 1, mode: 'hold', expiresInSeconds: 60, risk: 'normal', ownerDecides: false },
+    policies: [],
+    policyVersion: 'v',
+    createdAt: '2026-01-01T00:00:00Z',
+    expiresAt: '2026-01-01T00:01:00Z',
+    nonce: 'n'.repeat(43),
+    checkpoint: '',
+  },
+  reason: 'because',
+  ticket: '',
+  barred: [],
+  gateway: 'g',
+  decisions: [],
+  closedAt: null,
+  closedReason: null,
+  ...more,
+});
+const approval = (id: string) => ({
+  request: `req_${id}`,
+  verdict: 'approve' as const,
+  approver: 'usr_a',
+  human: 'a@example.com',
+  reason: '',
+  at: closedAt,
+  signature: { type: 'ed25519' as const, key: 'key_a', signature: 's'.repeat(86) },
+});
+const approved = (id: string) => request(id, { status: 'approved', decisions: [approval(id)] });
+const used = (id: string) => request(id, { status: 'used', decisions: [approval(id)], closedAt });
+const withdrawn = (id: string) => request(id, { status: 'withdrawn', closedAt, closedReason: 'because' });
+const grant = (id: string, more: Partial<Grant> = {}): Grant => ({
+  id: `gra_${id}`,
+  principal: 'svc_a',
+  principalName: 'a',
+  group: 'migrators',
+  request: `req_${id}`,
+  reason: 'because',
+  createdAt: closedAt,
+  expiresAt: '2026-01-01T01:00:00Z',
+  revokedAt: null,
+  review: null,
+  ...more,
+});
+
 const name = fc.constantFrom('a', 'b', 'c');
 /** Random changes, sensible and not: what the checks refuse is never announced. */
 const step: fc.Arbitrary<{ code: StateCode; value: unknown }> = fc.oneof(
@@ -105,6 +182,24 @@ const step: fc.Arbitrary<{ code: StateCode; value: unknown }> = fc.oneof(
     code: fc.constantFrom<StateCode>('resource.created', 'resource.updated', 'resource.deleted'),
     value: fc.tuple(name, fc.constantFrom(null, 7001, 7002)).map(([n, listenPort]) => resource(n, { listenPort })),
   }),
+  fc.record({
+    code: fc.constantFrom<StateCode>('user.created', 'user.updated', 'user.deleted'),
+    value: fc.tuple(name, fc.boolean()).map(([n, disabled]) => user(n, { disabled })),
+  }),
+  fc.record({
+    code: fc.constantFrom<StateCode>('invitation.created', 'invitation.confirmed'),
+    value: fc.tuple(name, fc.constantFrom(null, 'other')).map(([n, confirmedBy]) => invitation(n, n, { confirmedBy, replaces: confirmedBy !== null })),
+  }),
+  fc.record({
+    code: fc.constant<StateCode>('approver-key.enrolled'),
+    value: name.map((n) => ({ user: user(n, { key: enrolledKey(n) }), invitation: invitation(n, n, { usedAt: closedAt }) })),
+  }),
+  ...Object.entries({ created: request, approved, used, withdrawn }).map(([word, make]) =>
+    fc.record({ code: fc.constant(`approval-request.${word}` as StateCode), value: name.map(make) }),
+  ),
+  fc.record({ code: fc.constant<StateCode>('grant.created'), value: name.map((n) => grant(n)) }),
+  fc.record({ code: fc.constant<StateCode>('grant.revoked'), value: name.map((n) => grant(n, { revokedAt: closedAt })) }),
+  fc.record({ code: fc.constant<StateCode>('access.broke-glass'), value: name.map((n) => grant(`x${n}`, { request: null })) }),
   fc.record({ code: fc.constant<StateCode>('policy.updated'), value: fc.string().map((text) => ({ version: 'v', files: [{ name: 'p.cedar', text }] })) }),
   fc.record({ code: fc.constant<StateCode>('masking-rule.updated'), value: fc.array(fc.constant(maskingRule), { maxLength: 3 }).map((rules) => ({ rules })) }),
   fc.record({
@@ -114,7 +209,16 @@ const step: fc.Arbitrary<{ code: StateCode; value: unknown }> = fc.oneof(
 );
 
 function contents(state: State): unknown {
-  return { snapshot: state.snapshot(), history: state.read.policies.history(), secrets: state.read.secrets.all() };
+  const { policies, secrets, users, invitations, requests, grants } = state.read;
+  return {
+    snapshot: state.snapshot(),
+    history: policies.history(),
+    secrets: secrets.all(),
+    users: users.all(),
+    invitations: invitations.all(),
+    requests: requests.requestsAfter(-1, 1_000),
+    grants: grants.all(),
+  };
 }
 
 describe('state', () => {
@@ -190,6 +294,94 @@ describe('state', () => {
     change(state, log, 'token.created', token('x', 'a'));
     change(state, log, 'service-account.deleted', account('a'));
     expect(state.snapshot()).toMatchObject({ serviceAccounts: [], tokens: [] });
+  });
+
+  const conflict = (state: State, code: StateCode, value: unknown, error = 'ERR_CONFLICT'): void => {
+    expect(() => {
+      state.check(code, value);
+    }).toThrow(expect.objectContaining({ code: error }) as Error);
+  };
+
+  it('takes requests from one status to the next, each by its own event, and no other way', () => {
+    const log = new Log();
+    const state = open();
+    conflict(state, 'approval-request.approved', approved('a'));
+    conflict(state, 'approval-request.decided', request('a'));
+    change(state, log, 'approval-request.created', request('a'));
+    conflict(state, 'approval-request.created', request('a'));
+    conflict(state, 'approval-request.used', used('a'));
+    conflict(state, 'approval-request.used', approved('a'), 'ERR_INVALID_INPUT');
+    conflict(state, 'grant.created', grant('a'));
+    change(state, log, 'approval-request.approved', approved('a'));
+    change(state, log, 'approval-request.used', used('a'));
+    for (const again of [used('a'), withdrawn('a')]) conflict(state, `approval-request.${again.status}` as StateCode, again);
+    change(state, log, 'grant.created', grant('a'));
+    conflict(state, 'grant.created', grant('a', { id: 'gra_second' }));
+  });
+
+  it('lists requests newest first, changes in the order of their events, and counts', () => {
+    const log = new Log();
+    const state = open();
+    for (const id of ['a', 'b', 'c']) change(state, log, 'approval-request.created', request(id));
+    change(state, log, 'approval-request.withdrawn', withdrawn('a'));
+    const { requests } = state.read;
+    const ids = (rows: readonly { request: ApprovalRequest }[]): string[] => rows.map((row) => row.request.id);
+    const first = requests.newest({}, { limit: 2, before: null });
+    expect(ids(first)).toEqual(['req_c', 'req_b']);
+    expect(ids(requests.newest({}, { limit: 2, before: first[1]?.created ?? 0 }))).toEqual(['req_a']);
+    expect(ids(requests.newest({ status: 'pending', groups: ['dba'] }, { limit: 9, before: null }))).toEqual(['req_c', 'req_b']);
+    expect(ids(requests.newest({ groups: [] }, { limit: 9, before: null }))).toEqual([]);
+    const changes = requests.requestsAfter(-1, 9);
+    expect(ids(changes)).toEqual(['req_b', 'req_c', 'req_a']);
+    expect(ids(requests.requestsAfter(changes[1]?.position ?? 0, 9))).toEqual(['req_a']);
+    expect([requests.countOpen(), requests.countOpen('svc_a'), requests.countOpen('svc_b')]).toEqual([2, 2, 0]);
+    expect(requests.countsOf('svc_a')).toMatchObject({ pending: 2, withdrawn: 1, used: 0 });
+    expect(requests.neighbours(request('b'), 9)).toEqual(['req_c']);
+    expect(requests.nextExpiry()).toBe(Date.parse('2026-01-01T00:01:00Z'));
+    expect(requests.due(Date.parse('2026-01-01T00:01:00Z') - 1, 9)).toEqual([]);
+    expect(requests.due(Date.parse('2026-01-01T00:01:00Z'), 1)).toHaveLength(1);
+  });
+
+  it('keeps grants in the snapshot for a day after their end', () => {
+    const log = new Log();
+    let now = Date.parse(closedAt);
+    const state = openState(join(directory, 'clocked.db'), { now: () => now });
+    opened.push(state);
+    change(state, log, 'access.broke-glass', grant('a', { request: null }));
+    now = Date.parse('2026-01-02T00:59:59Z');
+    expect(state.snapshot().grants).toHaveLength(1);
+    now += 1_000;
+    expect([state.snapshot().grants, state.read.grants.all().length]).toEqual([[], 1]);
+    conflict(state, 'break-glass.reviewed', grant('a', { request: null }));
+    const review = { by: 'admin', at: closedAt, finding: 'was right' };
+    change(state, log, 'break-glass.reviewed', grant('a', { request: null, review }));
+    conflict(state, 'break-glass.reviewed', grant('a', { request: null, review }));
+  });
+
+  it('lets a key come by enrolment alone, and be replaced only after a second name confirmed it', () => {
+    const log = new Log();
+    const state = open();
+    const enrolment = (id: string, key: string, more: Partial<Invitation> = {}) => ({
+      user: user('a', { key: enrolledKey(key) }),
+      invitation: invitation(id, 'a', { ...more, usedAt: closedAt }),
+    });
+    conflict(state, 'user.created', user('a', { key: enrolledKey('a') }), 'ERR_INVALID_INPUT');
+    change(state, log, 'user.created', user('a'));
+    for (const id of ['a', 'b']) change(state, log, 'invitation.created', invitation(id, 'a'));
+    conflict(state, 'user.updated', user('a', { key: enrolledKey('a') }), 'ERR_INVALID_INPUT');
+    conflict(state, 'approver-key.enrolled', { ...enrolment('a', 'a'), user: user('a', { key: enrolledKey('a'), groups: ['all'] }) }, 'ERR_INVALID_INPUT');
+    change(state, log, 'approver-key.enrolled', enrolment('a', 'a'));
+    expect(state.snapshot().approvers).toEqual([{ id: 'usr_a', name: 'a', human: 'a@example.com', groups: ['dba'], disabled: false, key: enrolledKey('a') }]);
+    conflict(state, 'approver-key.enrolled', enrolment('a', 'c'));
+    // made before there was a key: it would replace one now
+    conflict(state, 'approver-key.enrolled', enrolment('b', 'c'));
+    change(state, log, 'invitation.created', invitation('c', 'a', { replaces: true }));
+    conflict(state, 'approver-key.enrolled', enrolment('c', 'c', { replaces: true }));
+    conflict(state, 'invitation.confirmed', invitation('c', 'a', { replaces: true, confirmedBy: 'admin' }));
+    change(state, log, 'invitation.confirmed', invitation('c', 'a', { replaces: true, confirmedBy: 'other' }));
+    change(state, log, 'approver-key.enrolled', enrolment('c', 'c', { replaces: true, confirmedBy: 'other' }));
+    change(state, log, 'user.deleted', user('a', { key: enrolledKey('c') }));
+    expect(contents(state)).toMatchObject({ users: [], invitations: [] });
   });
 
   it('keeps every policy set that was in force', () => {

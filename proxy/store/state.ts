@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { EventCode } from '../contract/audit-event.ts';
 import { fail } from '../contract/errors.ts';
 import type { Snapshot } from '../contract/snapshot.ts';
+import { systemClock, type Clock } from '../lib/clock.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { inTransaction, openDatabase } from './database.ts';
 import type { LogPosition } from './position.ts';
@@ -37,19 +38,23 @@ export interface State {
 }
 
 const replayBatch = 500;
+/** a grant stays in the snapshot for so long after its end */
+const endedGrantMs = 86_400_000;
 
 /** Throws ERR_STATE_DAMAGED: then `discardDatabase`, open again, and replay the whole log. */
-export function openState(path: string): State {
-  return new SqliteState(openDatabase(path));
+export function openState(path: string, clock: Clock = systemClock): State {
+  return new SqliteState(openDatabase(path), clock);
 }
 
 class SqliteState implements State {
   readonly #database: DatabaseSync;
   readonly #state: WritableState;
   readonly #advance: StatementSync;
+  readonly #clock: Clock;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
+    this.#clock = clock;
     this.#state = repositoriesOf(database);
     this.#advance = database.prepare('UPDATE cursor SET position = ?, version = version + ?');
   }
@@ -94,6 +99,8 @@ class SqliteState implements State {
       resources: state.resources.all(),
       policies: state.policies.current(),
       maskingRules: state.maskingRules.all(),
+      approvers: state.users.all().map(({ createdAt: _, ...approver }) => approver),
+      grants: state.grants.endingAfter(this.#clock.now() - endedGrantMs),
     };
   }
 

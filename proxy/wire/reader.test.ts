@@ -55,12 +55,29 @@ describe('Reader', () => {
         const seen: string[] = [];
         const views: Buffer[] = [];
         const reader = new Reader(8192, 1_000_000);
-        reader.isBusy = () => true;
+        reader.loans = { mark: () => 1, isPast: () => false };
         records(reader, seen, views);
         for (const part of parts) feed(reader, part);
         expect(views.map((view) => view.toString('hex'))).toEqual(seen);
       }),
     );
+  });
+
+  it('uses a buffer again once what was sent of it is out', () => {
+    const reader = new Reader(8192, 1_000_000);
+    let handed = 0;
+    const delay = 50_000;
+    reader.loans = { mark: () => handed, isPast: (mark) => mark <= Math.max(0, handed - delay) };
+    const buffers = new Set<Buffer>();
+    reader.onBytes = () => {
+      handed += reader.unread;
+      reader.start = reader.end;
+      buffers.add(reader.buffer);
+    };
+    for (let count = 0; count < 500; count++) feed(reader, Buffer.alloc(2000));
+    expect(handed).toBe(1_000_000);
+    expect(buffers.size).toBeGreaterThan(delay / 8192);
+    expect(buffers.size).toBeLessThan(20);
   });
 
   it('grows with what arrived, not with what is wanted', () => {

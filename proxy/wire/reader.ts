@@ -3,7 +3,23 @@ import { AppError } from '../lib/errors.ts';
 
 /** below this much room at the end of the buffer, unread bytes move to the front */
 const minRoom = 4096;
-const maxSpares = 2;
+/** as many as fill the other side's queue before reading stops */
+const maxSpares = 20;
+
+/** Who consumed bytes may still hold views of them: sent on, but not yet out of the process. */
+export interface Loans {
+  /** How far all that was consumed reaches in what is sent on; null: not everything was handed over yet. */
+  mark(): number | null;
+  /** True once everything up to the mark is out of the process. */
+  isPast(mark: number): boolean;
+}
+
+const noLoans: Loans = { mark: () => 0, isPast: () => true };
+
+interface Retired {
+  readonly buffer: Buffer;
+  mark: number | null;
+}
 
 interface Waiter {
   readonly count: number;
@@ -26,12 +42,12 @@ export class Reader {
   wanted = 1;
   onBytes: () => void = () => undefined;
   onClosed: (error: Error | null) => void = () => undefined;
-  /** true while somebody may still hold views into what was consumed */
-  isBusy: () => boolean = () => false;
+  loans: Loans = noLoans;
   readonly #size: number;
   #socket: Socket | null = null;
   #spares: Buffer[] = [];
-  #retired: Buffer[] = [];
+  /** oldest first */
+  #retired: Retired[] = [];
   #waiter: Waiter | null = null;
   #held = false;
   #stopped = false;
@@ -157,14 +173,24 @@ export class Reader {
   /** Where the next read goes. */
   #area(): Buffer {
     const { unread } = this;
-    const busy = this.isBusy();
-    if (!busy) {
-      for (const buffer of this.#retired) if (this.#spares.length < maxSpares) this.#spares.push(buffer);
-      this.#retired.length = 0;
-    }
+    const mark = this.loans.mark();
+    const busy = mark === null || !this.loans.isPast(mark);
+    this.#recover(mark);
     const room = this.buffer.length - this.end;
     if (busy ? room < minRoom : this.end > 0 && (unread <= minRoom || room < minRoom)) this.#relocate(unread, busy);
     return this.end === 0 ? this.buffer : this.buffer.subarray(this.end);
+  }
+
+  /** Buffers that nobody looks into any more serve again: a slow reader on the other side costs no new memory. */
+  #recover(mark: number | null): void {
+    let free = 0;
+    for (const retired of this.#retired) {
+      retired.mark ??= mark;
+      if (retired.mark === null || !this.loans.isPast(retired.mark)) break;
+      free++;
+    }
+    if (free === 0) return;
+    for (const { buffer } of this.#retired.splice(0, free)) if (this.#spares.length < maxSpares) this.#spares.push(buffer);
   }
 
   #relocate(unread: number, busy: boolean): void {
@@ -174,7 +200,10 @@ export class Reader {
     else {
       const next = capacity === this.#size ? (this.#spares.pop() ?? Buffer.allocUnsafeSlow(capacity)) : Buffer.allocUnsafeSlow(capacity);
       this.buffer.copy(next, 0, this.start, this.end);
-      if (this.buffer.length === this.#size) (busy ? this.#retired : this.#spares).push(this.buffer);
+      if (this.buffer.length === this.#size) {
+        if (busy) this.#retired.push({ buffer: this.buffer, mark: this.loans.mark() });
+        else this.#spares.push(this.buffer);
+      }
       this.buffer = next;
     }
     this.start = 0;

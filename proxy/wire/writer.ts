@@ -8,6 +8,9 @@ export class Writer {
   onDrain: () => void = () => undefined;
   readonly #socket: Socket;
   readonly #highWaterBytes: number;
+  #handed = 0;
+  /** of these, given to the socket */
+  #sent = 0;
   #batching = false;
   #buffer: ArrayBufferLike | null = null;
   #start = 0;
@@ -26,9 +29,14 @@ export class Writer {
     });
   }
 
-  /** True while the socket may still hold views of what was written. */
-  get busy(): boolean {
-    return this.#socket.writableLength > 0;
+  /** Bytes handed over so far, those of the open batch included. */
+  get handed(): number {
+    return this.#handed;
+  }
+
+  /** Whether the first `handed` bytes are out of the process: the socket holds no views of them. */
+  isOut(handed: number): boolean {
+    return this.#socket.destroyed || handed <= this.#sent - this.#socket.writableLength;
   }
 
   /** True while more than the high-water mark waits. */
@@ -40,8 +48,9 @@ export class Writer {
     this.#batching = true;
   }
 
-  /** `true`, or a promise that resolves when a slow reader has caught up. The bytes may be reused once `busy` is false. */
+  /** `true`, or a promise that resolves when a slow reader has caught up. The bytes may be reused once they are out. */
   write(bytes: Uint8Array): true | Promise<void> {
+    this.#handed += bytes.byteLength;
     if (!this.#batching) this.#send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     else if (bytes.buffer === this.#buffer && bytes.byteOffset === this.#end) this.#end += bytes.byteLength;
     else {
@@ -78,6 +87,7 @@ export class Writer {
   }
 
   #send(bytes: Buffer): void {
+    this.#sent += bytes.byteLength;
     if (this.#socket.writable) this.#socket.write(bytes);
   }
 

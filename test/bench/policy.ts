@@ -14,6 +14,7 @@ const request: Request = {
     name: 'bench',
     kind: 'service-account',
     groups: ['group-1', 'group-2'],
+    granted: [],
     credential: 'tok_bench',
     method: 'scram-sha-256',
     resources: [],

@@ -1,4 +1,5 @@
 import type { Facts } from '../../proxy/contract/operation.ts';
+import type { ApprovalTerms } from '../../proxy/contract/approval-request.ts';
 import type { Caller } from '../../proxy/contract/principal.ts';
 import type { Resource } from '../../proxy/contract/resource.ts';
 import { fail } from '../../proxy/contract/errors.ts';
@@ -65,6 +66,7 @@ export const caller: Caller = {
   name: 'toy',
   kind: 'service-account',
   groups: [],
+  granted: [],
   credential: 'tok_toy',
   method: 'scram-sha-256',
   resources: [],
@@ -96,14 +98,21 @@ export function facts(template: string, effect: Facts['effect'] = 'read'): Facts
   };
 }
 
+const terms: ApprovalTerms = { group: 'dba', needed: 1, mode: 'hold', expiresInSeconds: 60, risk: 'normal', ownerDecides: false };
 const permit: Decision = { permitted: true, policies: ['all'], message: '', hint: '', policyVersion: 'v1' };
+
+const nobody: ApprovalPort = {
+  hold: () => ({ request: 'none', decided: Promise.resolve({ approved: false, why: 'nobody is there' }), withdraw: () => undefined }),
+  claim: () => Promise.resolve({ request: 'none', approved: false }),
+  recheck: () => undefined,
+};
 
 /** Ports whose policy permits all, refuses templates with `forbidden` and holds those with `held`. */
 export function memoryPorts(audit: MemoryAudit, approval?: ApprovalPort): Ports & { recorded: string[] } {
   const recorded: string[] = [];
   const decide = (shape: Facts): Decision => {
     if (shape.template.includes('forbidden')) return { ...permit, permitted: false, policies: [], message: 'no policy permits it', hint: 'ask' };
-    return shape.template.includes('held') ? { ...permit, approve: 'dba:1' } : permit;
+    return shape.template.includes('held') ? { ...permit, approve: terms } : permit;
   };
   return {
     recorded,
@@ -132,6 +141,7 @@ export function memoryPorts(audit: MemoryAudit, approval?: ApprovalPort): Ports 
       hides: () => false,
       strays: () => null,
       command: (_resource, _facts, spans) => spans.map((span) => span.text).join(''),
+      rendering: (_resource, _facts, spans) => ({ command: spans.map((span) => span.text).join(''), hidden: [] }),
     },
     recorder: {
       open: () => ({
@@ -148,7 +158,7 @@ export function memoryPorts(audit: MemoryAudit, approval?: ApprovalPort): Ports 
       lease: () => Promise.resolve({ account: 'app', password: 'secret', secretVersion: 1 }),
       ended: () => undefined,
     },
-    approval: approval ?? { hold: () => ({ request: 'none', decided: Promise.resolve(false), withdraw: () => undefined }) },
+    approval: approval ?? nobody,
     resource: (name) => (name === 'toy' ? resource : null),
   };
 }

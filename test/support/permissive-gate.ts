@@ -100,6 +100,7 @@ function callerNamed(name: string): Caller {
     name,
     kind: 'service-account',
     groups: [],
+    granted: [],
     credential: 'tok_x',
     method: 'scram-sha-256',
     resources: [],
@@ -181,7 +182,8 @@ function fakeSession(state: State, caller: Caller, sink: Sink): FakeSession {
       );
       return {
         verdict: 'held',
-        request: 'apr_1',
+        request: 'req_a',
+        by: '1 of group dba',
         decided,
         withdraw: () => {
           withdrawn.resolve(false);

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 /** A raw PostgreSQL client: it shows every frame exactly as it came. */
@@ -66,6 +67,9 @@ export class RawClient {
   /** every byte received, when recording */
   raw: Buffer[] | null = null;
   closed = false;
+  /** from BackendKeyData */
+  key: Buffer = Buffer.alloc(8);
+  #address: { host: string; port: number } | null = null;
   #tail = Buffer.alloc(0);
   #wake: (() => void) | null = null;
 
@@ -103,6 +107,8 @@ export class RawClient {
     client.send(startup({ user: login.user, database: login.database, ...login.parameters }));
     await client.authenticate(login.password);
     const frames = await client.until('Z', 1);
+    client.#address = login;
+    client.key = frames.find(({ type }) => type === 'K')?.payload ?? client.key;
     if (frames.at(-1)?.type !== 'Z') throw new Error(`login failed: ${frames.map(show).join(' ')}`);
     return client;
   }
@@ -148,6 +154,23 @@ export class RawClient {
 
   end(): void {
     this.socket.end(message('X'));
+  }
+
+  /** What Ctrl-C does in psql. */
+  async cancel(): Promise<void> {
+    if (this.#address === null) throw new Error('not logged in');
+    const other = await RawClient.open(this.#address.host, this.#address.port);
+    other.send(Buffer.concat([int32(8 + this.key.length), int32(80_877_102), this.key]));
+    await once(other.socket, 'close');
+  }
+
+  /** without a goodbye */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  onClose(listener: () => void): void {
+    this.socket.once('close', listener);
   }
 }
 

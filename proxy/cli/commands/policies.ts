@@ -140,6 +140,7 @@ function explanationText(answer: Output<'explainPolicy'>): string {
     const none = act.policies.length === 0 ? '    no policy permits it\n' : '';
     return `  ${act.permitted ? 'permitted' : 'refused'}  ${visible(`${act.action} ${act.object}`)}\n${policies.join('')}${none}`;
   });
-  const verdict = answer.permitted ? 'Permitted' : `Refused: ${visible(answer.message)}`;
+  const people = answer.approve === null ? '' : ` after ${String(answer.approve.needed)} of group ${answer.approve.group} approved`;
+  const verdict = answer.permitted ? `Permitted${people}` : `Refused: ${visible(answer.message)}`;
   return `${verdict} (policy version ${answer.policyVersion})\n${answer.permitted ? '' : `Hint: ${visible(answer.hint)}\n`}${acts.join('')}`;
 }

@@ -26,3 +26,14 @@ export function merged<T extends object>(current: T, patch: { readonly [K in key
   const given = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as Partial<T>;
   return { ...current, ...given };
 }
+
+/** A page of what came newest first, one more than `limit` where there is more; the cursor is the position of the last item shown. */
+export function newestPage<R extends { readonly created: number }, T>(
+  rows: readonly R[],
+  itemOf: (row: R) => T,
+  limit: number,
+): { items: T[]; next: string | null } {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return { items: shown.map(itemOf), next: rows.length > limit && last !== undefined ? String(last.created) : null };
+}

@@ -63,7 +63,7 @@ function answerHandlers({ state, clock }: Ports): Pick<Handlers, 'checkPolicies'
         account: resource.account,
         origin: '127.0.0.1',
       };
-      const { permitted, message, hint, acts } = explain(compiled(snapshot.policies.files), request, { facts, now: clock.now() });
+      const { permitted, message, hint, approve, acts } = explain(compiled(snapshot.policies.files), request, { facts, now: clock.now() });
       const shown = acts.map((act) => ({
         action: act.action,
         object: act.object,
@@ -71,7 +71,7 @@ function answerHandlers({ state, clock }: Ports): Pick<Handlers, 'checkPolicies'
         message: act.message,
         policies: act.policies.map((policy) => ({ ...policy })),
       }));
-      return { permitted, policyVersion: snapshot.policies.version, message, hint, acts: shown };
+      return { permitted, policyVersion: snapshot.policies.version, message, hint, approve, acts: shown };
     },
     testPolicies: ({ tests, files }) => {
       const run = runPolicyTests(files ?? state.snapshot().policies.files, tests.flatMap(parsePolicyTests));
@@ -101,6 +101,7 @@ function principalOf(snapshot: Snapshot, name: string, now: number): Caller {
     name,
     kind: 'service-account',
     groups: account.groups,
+    granted: [],
     credential: 'none',
     method: 'scram-sha-256',
     resources: [],

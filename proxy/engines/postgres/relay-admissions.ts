@@ -3,7 +3,6 @@ import { sqlNameKey } from './frames.ts';
 import { describePortalFrame, flushFrame, queryFrame, report } from './messages.ts';
 import type { ClientSide } from './relay-client.ts';
 import { everyName } from './relay-names.ts';
-import { ExecuteOperation } from './relay-shown.ts';
 import { Step, type Portal } from './relay-steps.ts';
 import type { Relay } from './relay.ts';
 import { denialFrame, denialOf } from './server-errors.ts';
@@ -79,7 +78,12 @@ export class Admissions {
           },
         };
         this.#tell(
-          report({ severity: 'NOTICE', sqlstate: '00000', message: `Waiting for approval, request ${admission.request}.`, hint: 'Cancel to withdraw it.' }),
+          report({
+            severity: 'NOTICE',
+            sqlstate: '00000',
+            message: `Waiting for the approval of ${admission.by}: request ${admission.request}.`,
+            hint: 'Cancel (Ctrl-C) to withdraw it.',
+          }),
         );
         this.#waitFor(step, admission.decided);
         return;
@@ -130,7 +134,7 @@ export class Admissions {
     if (outer !== null) this.#nameChange(step, outer);
     for (const bytes of permit.spend()) this.#side.send(bytes);
     this.#relay.steps.push(step);
-    this.#relay.operations++;
+    this.#relay.forwarded(step.statement?.facts ?? null);
   }
 
   /** SQL's PREPARE, DEALLOCATE and DECLARE share the names of the extended protocol. A portal replaced by a cursor is nobody's. */
@@ -178,7 +182,7 @@ export class Admissions {
   /** Binary results are looked at before the statement runs: a masked column in binary must refuse it, not break it off. */
   probe(step: Step, portal: Portal, frame: Buffer): void {
     const submit = (): void => {
-      if (!this.#relay.discarding) this.submit(step, new ExecuteOperation(portal, step.statement?.facts ?? portal.prepared.statement.facts, frame));
+      if (!this.#relay.discarding) this.submit(step, this.#side.executeOperation(portal, step.statement ?? portal.prepared.statement, frame));
     };
     if (step.describeFirst) this.#describe(portal);
     step.describeFirst = false;

@@ -7,7 +7,7 @@ import { frontend } from './messages.ts';
 import { Admissions } from './relay-admissions.ts';
 import { Extended } from './relay-extended.ts';
 import { ExecuteOperation, QueryOperation } from './relay-shown.ts';
-import { Step, type Portal } from './relay-steps.ts';
+import { Step, type Portal, type Prepared } from './relay-steps.ts';
 import type { Relay } from './relay.ts';
 import { denialFrame } from './server-errors.ts';
 import { isStatement, type Classified, type Statement } from './statement.ts';
@@ -40,7 +40,7 @@ export class ClientSide {
     this.writer = targetWriter;
     this.extended = new Extended(this);
     this.admissions = new Admissions(this);
-    this.reader.isBusy = () => targetWriter.busy;
+    this.reader.loans = { mark: () => targetWriter.handed, isPast: (mark) => targetWriter.isOut(mark) };
     this.writer.onDrain = () => {
       this.reader.proceed();
     };
@@ -239,7 +239,8 @@ export class ClientSide {
     step.outer = classified;
     step.renames = this.relay.name.asked;
     if (classified.prepares !== null) step.sql = Buffer.from(parseQuery(frame, 0, frame.length));
-    this.admissions.submit(step, new QueryOperation(classified, effective.facts, frame));
+    const prepared = this.executed(classified);
+    this.admissions.submit(step, new QueryOperation(classified, { facts: effective.facts, frame, prepared, context: this.relay.context }));
   }
 
   /** The statement whose facts count: EXECUTE has those of what was prepared. Null: refused, or waiting for `retry`. */
@@ -301,7 +302,18 @@ export class ClientSide {
     // a named portal may have been replaced in SQL meanwhile; the unnamed one can't be
     step.describeFirst = !portal.described || (portal.name.length > 0 && portal.describedAt !== this.relay.operations);
     if (portal.binaryResults && !prepared.binaryVerified) this.admissions.probe(step, portal, Buffer.from(frame));
-    else this.admissions.submit(step, new ExecuteOperation(portal, statement.facts, frame));
+    else this.admissions.submit(step, this.executeOperation(portal, statement, frame));
+  }
+
+  executeOperation(portal: Portal, { facts }: Statement, frame: Buffer): ExecuteOperation {
+    return new ExecuteOperation(portal, { facts, frame, inner: this.executed(portal.prepared.statement), context: this.relay.context });
+  }
+
+  /** What SQL's EXECUTE runs; null: it is no EXECUTE. */
+  executed({ executes }: Statement): Prepared | null {
+    if (executes === null) return null;
+    const prepared = this.relay.statements.find(sqlNameKey(executes), this.relay.segment);
+    return prepared === undefined || prepared === 'unsettled' ? null : prepared;
   }
 
   #functionCall(frame: Buffer): void {

@@ -9,20 +9,27 @@ export class QueryOperation implements Operation {
   readonly by = 'client';
   readonly facts: Facts;
   readonly exact: readonly Uint8Array[];
+  readonly bound: readonly Uint8Array[];
+  readonly context: string;
   readonly #statement: Statement;
   readonly #sql: Buffer;
+  readonly #prepared: Prepared | null;
 
-  /** `facts`: of the prepared statement, when `statement` is EXECUTE */
-  constructor(statement: Statement, facts: Facts, frame: Buffer) {
+  /** `prepared`: what `statement` executes, when it is EXECUTE */
+  constructor(statement: Statement, given: { facts: Facts; frame: Buffer; prepared: Prepared | null; context: string }) {
+    const { facts, frame, prepared, context } = given;
     this.facts = facts;
     this.exact = [frame];
+    this.bound = prepared === null ? [frame] : [frame, prepared.sql];
+    this.context = context;
     this.#statement = statement;
     this.#sql = frame;
+    this.#prepared = prepared;
   }
 
   shown(): readonly Span[] {
     const spans = this.#statement.spans(this.#sql.toString('utf8', 5, this.#sql.length - 1));
-    return this.facts === this.#statement.facts ? spans : [...spans, ...preparedNote(this.facts)];
+    return this.#prepared === null ? spans : [...spans, ...preparedNote(this.#prepared)];
   }
 }
 
@@ -51,19 +58,33 @@ export class ExecuteOperation implements Operation {
   readonly by = 'client';
   readonly facts: Facts;
   readonly exact: readonly Uint8Array[];
+  readonly context: string;
   readonly #portal: Portal;
+  readonly #inner: Prepared | null;
 
-  constructor(portal: Portal, facts: Facts, frame: Buffer) {
-    this.facts = facts;
-    this.exact = [frame];
+  /** `inner`: what the portal's statement executes, when it is EXECUTE */
+  constructor(portal: Portal, given: { facts: Facts; frame: Buffer; inner: Prepared | null; context: string }) {
+    this.facts = given.facts;
+    this.exact = [given.frame];
+    this.context = given.context;
     this.#portal = portal;
+    this.#inner = given.inner;
+  }
+
+  /** Text, parameter types, values and the row limit: names of statements and portals are the client's own affair. */
+  get bound(): readonly Uint8Array[] {
+    const { prepared, values } = this.#portal;
+    const [frame] = this.exact;
+    const limit = frame === undefined ? new Uint8Array() : frame.subarray(frame.length - 4);
+    const types = new Uint8Array(Uint32Array.from(prepared.types).buffer);
+    return [prepared.sql, types, values, limit, ...(this.#inner === null ? [] : [this.#inner.sql])];
   }
 
   shown(): readonly Span[] {
     const { prepared, values } = this.#portal;
     const spans = spansOf(prepared);
     const binds = shownBinds(values, prepared.types);
-    const noted = this.facts === prepared.statement.facts ? spans : [...spans, ...preparedNote(this.facts)];
+    const noted = this.#inner === null ? spans : [...spans, ...preparedNote(this.#inner)];
     return binds.length === 0 ? noted : [...noted, ...binds];
   }
 }
@@ -73,8 +94,13 @@ function spansOf(prepared: Prepared): readonly Span[] {
   return prepared.spans;
 }
 
-function preparedNote(facts: Facts): readonly Span[] {
-  return [{ kind: 'text', text: ` /* prepared: ${facts.template.replaceAll('*/', '* /')} */` }];
+/** What EXECUTE runs, with its literals: who approves must see them. */
+function preparedNote(prepared: Prepared): readonly Span[] {
+  return [
+    { kind: 'text', text: ' /* prepared: ' },
+    ...spansOf(prepared).map((span) => ({ ...span, text: span.text.replaceAll('*/', '* /') })),
+    { kind: 'text', text: ' */' },
+  ];
 }
 
 /** A comment that lists the bound values as value spans; `values` begins at Bind's parameter formats. */

@@ -43,7 +43,7 @@ export class TargetSide {
     this.#session = relay.parts.session;
     this.#reader = relay.parts.target.connection.reader;
     const { clientWriter } = relay.parts;
-    this.#reader.isBusy = () => this.#owed > 0 || clientWriter.busy;
+    this.#reader.loans = { mark: () => (this.#owed > 0 ? null : clientWriter.handed), isPast: (mark) => clientWriter.isOut(mark) };
     const handlers: [number, Handler][] = [
       [backend.ready, (at) => this.#ready(at)],
       [backend.commandComplete, (at, next) => this.#complete(at, next)],
@@ -370,6 +370,7 @@ export class TargetSide {
   #parameterStatus(at: number, next: number): true {
     const { name, value } = parseParameterStatus(this.#reader.buffer, at, next);
     checkParameter(name, value);
+    if (name === 'search_path') this.#relay.searchPath = value;
     return this.#masked(at, maskParameter(backend.parameterStatus, name, value, this.#mask));
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asAppError, fail } from '../../contract/errors.ts';
+import type { Facts } from '../../contract/operation.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EngineLimits, Session } from '../../pipeline/engine.ts';
 import type { Connection } from '../../wire/connection.ts';
@@ -34,6 +35,7 @@ export interface RelayParts {
 }
 
 const graceMs = 2000;
+const plainActions: ReadonlySet<string> = new Set(['connect', 'sql:select', 'sql:insert', 'sql:update', 'sql:delete']);
 
 /** One live session after both handshakes: what both directions share, and its end. */
 export class Relay {
@@ -54,6 +56,10 @@ export class Relay {
   operations = 0;
   /** status byte of the last ReadyForQuery */
   status: number = idle;
+  /** the target's search_path as it reports it (PostgreSQL 18 and later); null: it does not */
+  searchPath: string | null;
+  /** commands forwarded that may have changed settings */
+  #settings = 0;
   /** the client's frames wait for a new catalogue */
   refreshing = false;
   /** the target's last message was FATAL: the client has been told */
@@ -68,9 +74,21 @@ export class Relay {
   constructor(parts: RelayParts) {
     this.parts = parts;
     this.name = new ClientName(parts.applicationName);
+    this.searchPath = parts.target.parameters.get('search_path') ?? null;
     this.done = this.#finished.promise;
     this.#clientSide = new ClientSide(this);
     this.#targetSide = new TargetSide(this);
+  }
+
+  /** What names resolve by. Where the target does not say, it is the same only while nothing was forwarded that could change it. */
+  get context(): string {
+    return this.searchPath ?? `unknown in ${this.parts.session.id} after ${String(this.#settings)} changes of settings`;
+  }
+
+  forwarded(facts: Facts | null): void {
+    this.operations++;
+    const isPlain = facts !== null && facts.effect !== 'unknown' && facts.acts.every(({ action }) => plainActions.has(action));
+    if (!isPlain) this.#settings++;
   }
 
   start(): void {

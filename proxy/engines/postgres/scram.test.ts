@@ -29,6 +29,7 @@ const identify: Authenticator = {
         name: 'user',
         kind: 'service-account',
         groups: [],
+        granted: [],
         credential: 'tok_x',
         method: 'scram-sha-256',
         resources: [],

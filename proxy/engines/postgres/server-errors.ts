@@ -8,6 +8,8 @@ import { cstring, frame, report } from './messages.ts';
 /** Our errors in PostgreSQL's codes: https://www.postgresql.org/docs/18/errcodes-appendix.html */
 const sqlstates: Partial<Record<ErrorCode, string>> = {
   ERR_ACCESS_DENIED: '42501',
+  ERR_APPROVAL_REQUIRED: '42501',
+  ERR_NOT_APPROVED: '42501',
   ERR_MASKED_BINARY: '42501',
   ERR_STATEMENT_UNPARSEABLE: '42601',
   ERR_STATEMENT_TOO_LARGE: '54000',
