@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { ApprovalRequest, CanonicalRequest, type ApprovalTerms, type HiddenValue, type RequestDraft } from '../contract/approval-request.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApprovalRequest, CanonicalRequest, type AskedRequest, type ApprovalTerms, type HiddenValue, type RequestDraft } from '../contract/approval-request.ts';
 import { fail } from '../contract/errors.ts';
 import type { Approver } from '../contract/user.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -8,12 +9,13 @@ import { newId } from '../lib/ids.ts';
 import type { ApprovalOutcome, ApprovalPort, ApprovalWanted } from '../pipeline/ports.ts';
 import { canonicalJson } from '../proof/canonical.ts';
 import { approvalFault } from './quorum.ts';
+import { requesterWords } from './requester-words.ts';
 
 export interface GatewayRequestsOptions {
   readonly clock: Clock;
   readonly control: {
     /** Gives the request that people will sign. */
-    request(draft: RequestDraft): Promise<unknown>;
+    request(asked: AskedRequest): Promise<unknown>;
     /** Rejects unless the request is approved and was not used: from then on it is. */
     use(request: string): Promise<void>;
     withdraw(request: string, reason: string): Promise<void>;
@@ -43,6 +45,7 @@ interface Entry {
 const maxEntries = 10_000;
 const maxPerPrincipal = 100;
 const maxTimerMs = 86_400_000;
+const estimateDeadlineMs = 1_500;
 
 /** The requests of one gateway: what they are bound to is here and nowhere else, so they end with the process. */
 export class GatewayRequests implements ApprovalPort {
@@ -144,7 +147,7 @@ export class GatewayRequests implements ApprovalPort {
         origin: wanted.origin,
         session: wanted.session,
         command: wanted.command,
-        hidden: wanted.hidden.map(({ position, type, value }): HiddenValue => ({ position, type, mark: this.#mark(value) })),
+        hidden: this.#marked(wanted),
         digest,
         acts: [...wanted.acts],
       },
@@ -154,12 +157,23 @@ export class GatewayRequests implements ApprovalPort {
     };
   }
 
-  #mark(value: string): string {
-    return createHmac('sha256', this.#markKey).update(value).digest('base64url').slice(0, 8);
+  /**
+   * A mark is about all hidden values of the command together and about nobody else's commands: so each try at a value
+   * costs a whole request in the guesser's own name, and finds out about their own requests only.
+   */
+  #marked({ hidden, caller }: ApprovalWanted): HiddenValue[] {
+    const all = createHmac('sha256', this.#markKey)
+      .update(JSON.stringify([caller.issuer, caller.subject, hidden]))
+      .digest();
+    return hidden.map(({ position, type }) => ({
+      position,
+      type,
+      mark: createHmac('sha256', this.#markKey).update(all).update(String(position)).digest('base64url').slice(0, 8),
+    }));
   }
 
   async #ask(entry: Entry): Promise<void> {
-    const canonical = CanonicalRequest.parse(await this.#options.control.request(entry.draft));
+    const canonical = CanonicalRequest.parse(await this.#options.control.request(await askedOf(entry)));
     if (!isOf(canonical, entry.draft)) throw fail('ERR_INTERNAL', { detail: 'control changed a request' });
     if (this.#entries.get(entry.id) !== entry) {
       // withdrawn while control was making it
@@ -170,7 +184,8 @@ export class GatewayRequests implements ApprovalPort {
     const left = Date.parse(canonical.expiresAt) - this.#options.clock.now();
     entry.timer = setTimeout(
       () => {
-        this.#end(entry, { approved: false, why: 'Nobody decided in time.' });
+        // being used up: control has the last word
+        if (entry.state !== 'using') this.#end(entry, { approved: false, why: 'Nobody decided in time.' });
       },
       Math.min(Math.max(left, 0), maxTimerMs),
     ).unref();
@@ -232,6 +247,20 @@ export class GatewayRequests implements ApprovalPort {
   }
 }
 
+/** People wait for the request, so it waits for the estimate only briefly. */
+async function estimateOf({ estimate }: ApprovalWanted): Promise<Pick<AskedRequest, 'rowEstimate'>> {
+  const late = new AbortController();
+  const deadline = sleep(estimateDeadlineMs, null, { signal: late.signal, ref: false }).catch(() => null);
+  const rows = await Promise.race([estimate().catch(() => null), deadline]);
+  late.abort();
+  return rows === null ? {} : { rowEstimate: rows };
+}
+
+async function askedOf({ draft, wanted }: Entry): Promise<AskedRequest> {
+  const rows = await estimateOf(wanted);
+  return { draft, ...requesterWords(wanted.command), ...rows };
+}
+
 function whyNot({ status, decisions, closedReason }: ApprovalRequest): string {
   if (status === 'denied') {
     const denial = decisions.find(({ verdict }) => verdict === 'deny');
@@ -243,8 +272,8 @@ function whyNot({ status, decisions, closedReason }: ApprovalRequest): string {
 
 /** Everything but the bytes themselves. */
 function surroundings(wanted: ApprovalWanted): string {
-  const { caller, terms, resource, account, database, searchPath, command, policyVersion } = wanted;
-  return JSON.stringify([caller.issuer, caller.subject, terms, resource, account, database, searchPath, command, policyVersion]);
+  const { caller, terms, resource, account, database, searchPath, command, acts, policyVersion } = wanted;
+  return JSON.stringify([caller.issuer, caller.subject, terms, resource, account, database, searchPath, command, acts, policyVersion]);
 }
 
 /** Control adds times, nonce and checkpoint, and changes nothing. */

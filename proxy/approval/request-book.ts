@@ -8,7 +8,7 @@ import { reasonOf } from '../lib/errors.ts';
 import type { ReadableState } from '../store/repositories.ts';
 import { requestChange, type Acting, type Commit, type RequestCode, type Told } from './committing.ts';
 import { decide, expire, isOver, use, withdraw } from './machine.ts';
-import { isSigned } from './quorum.ts';
+import { approvalFault, isSigned } from './quorum.ts';
 
 export interface RequestBookOptions {
   readonly clock: Clock;
@@ -30,6 +30,7 @@ export interface RequestOrigin {
   readonly gateway: string;
   readonly reason: string;
   readonly ticket: string;
+  readonly rowEstimate?: number | undefined;
 }
 
 const maxOpen = 10_000;
@@ -95,6 +96,8 @@ export class RequestBook {
       if (request.canonical.terms.risk === 'high' && !(now - signedInAt < freshSignInMs)) {
         throw fail('ERR_FORBIDDEN', { message: 'This request needs a fresh sign-in.', hint: 'Sign in again, then decide within two minutes.' });
       }
+      const fault = decided.status === 'approved' ? await this.#quorumFault(decided) : null;
+      if (fault !== null) throw fail('ERR_CONFLICT', { message: `An earlier decision no longer counts: ${fault}`, hint: 'It must be asked for again.' });
       await this.#announce(decidedCode(decided), decided, commit);
       if (decided.status === 'pending' || decided.status === 'denied') return decided;
       return this.#begin(decided).catch((error: unknown) => {
@@ -123,6 +126,16 @@ export class RequestBook {
     });
   }
 
+  /** What was asked under other policies is asked in vain; gateways withdraw what they hold by themselves. */
+  async policiesChanged(version: string): Promise<void> {
+    await this.#options.itself.exclusive(async (commit) => {
+      const { requests } = this.#options.state;
+      for (const request of [...requests.accesses('pending', maxOpen), ...requests.accesses('approved', maxOpen)]) {
+        if (request.canonical.policyVersion !== version) await this.#end(request, 'The policies were changed.', commit);
+      }
+    });
+  }
+
   /** Ends what is over, and begins accesses that are owed since a step of theirs failed. Called by its own timer. */
   async expireDue(): Promise<void> {
     const { clock, state, itself } = this.#options;
@@ -142,7 +155,7 @@ export class RequestBook {
     return request;
   }
 
-  #draw(draft: RequestDraft, { gateway, reason, ticket }: RequestOrigin, checkpoint: string): ApprovalRequest {
+  #draw(draft: RequestDraft, origin: RequestOrigin, checkpoint: string): ApprovalRequest {
     const { clock, state, snapshot } = this.#options;
     const owner = snapshot().serviceAccounts.find(({ id }) => id === draft.principal.subject)?.owner;
     if (owner === undefined) throw fail('ERR_NOT_FOUND', { detail: 'the principal is no service account' });
@@ -153,12 +166,19 @@ export class RequestBook {
     const times = { createdAt: new Date(now).toISOString(), expiresAt: new Date(now + draft.terms.expiresInSeconds * 1_000).toISOString() };
     const canonical: CanonicalRequest = { v: 1, ...draft, ...times, nonce: randomBytes(32).toString('base64url'), checkpoint };
     const barred = draft.terms.ownerDecides ? [] : [owner];
-    return { id: draft.id, status: 'pending', canonical, reason, ticket, barred, gateway, decisions: [], closedAt: null, closedReason: null };
+    return { id: draft.id, status: 'pending', canonical, ...origin, barred, decisions: [], closedAt: null, closedReason: null };
   }
 
   async #announce<C extends RequestCode>(code: C, request: ApprovalRequest, commit: Commit<C>): Promise<void> {
     await commit(code, requestChange(request));
     this.#options.changed({ code, request });
+  }
+
+  /** Whether everybody who approved may still do so, with the key they have now; null: they may. */
+  #quorumFault(request: ApprovalRequest): Promise<string | null> {
+    const { clock, snapshot } = this.#options;
+    const barred = [...request.barred, request.canonical.principal.name];
+    return approvalFault(request, { approvers: snapshot().approvers, barred, now: clock.now() });
   }
 
   /** An approved access begins at once; anything else waits for its gateway. Inside `exclusive`. */
@@ -167,6 +187,8 @@ export class RequestBook {
     if (request.canonical.subject.kind !== 'access' || isOver(request, clock.now())) return request;
     const account = snapshot().serviceAccounts.find(({ id }) => id === request.canonical.principal.subject);
     if (account === undefined || account.disabled) return this.#end(request, 'The service account is disabled or gone.', itself.commit);
+    const fault = await this.#quorumFault(request);
+    if (fault !== null) return this.#end(request, fault, itself.commit);
     const used = use(request, clock.now());
     await this.#announce('approval-request.used', used, itself.commit);
     await this.#grant(used);

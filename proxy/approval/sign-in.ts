@@ -45,6 +45,8 @@ const lifeMs = 28_800_000;
 const maxTokens = 10_000;
 const maxPerUser = 20;
 const maxNonces = 10_000;
+/** signs in that often within two minutes: no person */
+const maxNoncesPerUser = 200;
 const form = /^pau_[a-zA-Z]{52}$/;
 // letters only: a token must never look like a run of card digits
 const alphabet = 'abcdefghijkmnpqrstuvwxyzACDEFGHJ';
@@ -57,7 +59,7 @@ export class SignIns {
   /** by hash of the token, oldest first */
   readonly #entries = new Map<string, Entry>();
   /** nonce → when it may be forgotten */
-  readonly #nonces = new Map<string, number>();
+  readonly #nonces = new Map<string, { until: number; user: string }>();
 
   constructor(options: SignInsOptions) {
     this.#options = options;
@@ -73,7 +75,7 @@ export class SignIns {
     const isTimely = Math.abs(Date.parse(at) - now) <= clockMs;
     const key = user?.key ?? null;
     if (!isKeyHolder || !isTimely || user === null || key === null || user.disabled) throw fail('ERR_UNAUTHENTICATED');
-    this.#spend(nonce, now);
+    this.#spend(nonce, user.id, now);
     return { user, key: key.id };
   }
 
@@ -113,14 +115,16 @@ export class SignIns {
 
   #prune(now: number): void {
     for (const hash of [...this.#entries.keys()]) this.#fault(hash);
-    for (const [nonce, until] of this.#nonces) if (until < now) this.#nonces.delete(nonce);
+    for (const [nonce, { until }] of this.#nonces) if (until < now) this.#nonces.delete(nonce);
   }
 
-  #spend(nonce: string, now: number): void {
-    if (this.#nonces.size >= maxNonces) this.#prune(now);
-    // full: whoever signs so often waits until the old ones may be forgotten
-    if (this.#nonces.has(nonce) || this.#nonces.size >= maxNonces) throw fail('ERR_UNAUTHENTICATED');
-    this.#nonces.set(nonce, now + 2 * clockMs);
+  #spend(nonce: string, user: string, now: number): void {
+    this.#prune(now);
+    let own = 0;
+    for (const spent of this.#nonces.values()) if (spent.user === user) own++;
+    // whoever signs so often waits until the old ones may be forgotten, and nobody else does
+    if (this.#nonces.has(nonce) || own >= maxNoncesPerUser || this.#nonces.size >= maxNonces) throw fail('ERR_UNAUTHENTICATED');
+    this.#nonces.set(nonce, { until: now + 2 * clockMs, user });
   }
 }
 

@@ -177,13 +177,8 @@ class Lines {
 
 function hiddenText(hidden: readonly HiddenValue[]): string {
   if (hidden.length === 0) return '\nIt shows all of its values.\n';
-  const first = new Map<string, number>();
-  const lines = hidden.map(({ position, type, mark }) => {
-    const same = first.get(mark);
-    if (same === undefined) first.set(mark, position);
-    return [`  ${String(position + 1)}`, type, mark, same === undefined ? '' : `the same value as ${String(same + 1)}`];
-  });
-  return `\nValues it does not show whole, counted from the first value of the command:\n${table(['  VALUE', 'TYPE', 'MARK', ''], lines)}  Two requests with different marks have different values.\n`;
+  const lines = hidden.map(({ position, type, mark }) => [`  ${String(position + 1)}`, type, mark]);
+  return `\nValues it does not show whole, counted from the first value of the command:\n${table(['  VALUE', 'TYPE', 'MARK'], lines)}  Two requests with different marks have different values.\n`;
 }
 
 function decisionsText({ decisions, closedAt, closedReason }: RequestView): string {

@@ -24,8 +24,9 @@ export const ApprovalTerms = z.strictObject({
 export type ApprovalTerms = z.infer<typeof ApprovalTerms>;
 
 /**
- * A value that the masked command does not show whole. `mark` is a keyed digest of the value, cut to 48 bits, under a key
- * that only lives in the gateway's memory: equal values have equal marks while it runs, and nobody can try values against it later.
+ * A value that the masked command does not show whole. `mark` is a keyed digest of all hidden values of the command, cut to
+ * 48 bits, under a key that only lives in the gateway's memory: two requests of one principal have equal marks when all their
+ * hidden values are equal, and nobody can try values against them later.
  */
 export const HiddenValue = z.strictObject({ position: z.int().min(0), type: Text(60), mark: z.string().regex(/^[A-Za-z0-9_-]{8}$/) });
 export type HiddenValue = z.infer<typeof HiddenValue>;
@@ -77,6 +78,8 @@ export type CanonicalRequest = z.infer<typeof CanonicalRequest>;
 /** What a gateway asks with; control adds id's companions: times, nonce, checkpoint. */
 export const RequestDraft = CanonicalRequest.omit({ v: true, createdAt: true, expiresAt: true, nonce: true, checkpoint: true });
 export type RequestDraft = z.infer<typeof RequestDraft>;
+export const AskedRequest = z.strictObject({ draft: RequestDraft, reason: Text(500), ticket: Text(100), rowEstimate: z.int().min(0).optional() });
+export type AskedRequest = z.infer<typeof AskedRequest>;
 
 /** How a decision is proven. `key` is the id of the approver's enrolled key; WebAuthn joins here. */
 export const DecisionSignature = z.discriminatedUnion('type', [
@@ -109,6 +112,8 @@ export const ApprovalRequest = z.strictObject({
   /** the requester's own words, if there are any; not signed */
   reason: Text(500),
   ticket: Text(100),
+  /** the target's own estimate of the rows it touches, not signed; absent: not to be had without running anything */
+  rowEstimate: z.int().min(0).optional(),
   /** humans who may not decide: the owner of the service account, unless policy lets them */
   barred: z.array(Text(200)).max(16),
   /** the gateway that holds it; only this one can use it */

@@ -72,7 +72,18 @@ export interface Copy {
 }
 
 /** A piece of a command as shown to people: `text` is literal-free syntax, `value` a literal or a bind. */
-export type Span = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'value'; readonly text: string; readonly column?: ColumnName };
+export type Span = { readonly kind: 'text'; readonly text: string } | ValueSpan;
+
+export interface ValueSpan {
+  readonly kind: 'value';
+  /** decoded, as the target sees it */
+  readonly text: string;
+  readonly column?: ColumnName;
+  /** how the text is written between its quotes, so that it cannot look like the end of them; absent: as it is */
+  readonly quoting?: 'string' | 'escape' | 'comment';
+  /** what `text` only stands for: bytes that cannot be shown */
+  readonly opaque?: Uint8Array;
+}
 
 export interface ColumnName {
   readonly schema: string;

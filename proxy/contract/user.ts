@@ -18,7 +18,11 @@ export const User = z.strictObject({
   id: z.string().startsWith('usr_'),
   name: ServiceAccount.shape.name,
   /** who this is, whatever the account: staff number or mail address; two accounts of one human have the same */
-  human: z.string().min(3).max(200),
+  human: z
+    .string()
+    .min(3)
+    .max(200)
+    .regex(/^[^\p{C}]*$/u, 'no control or invisible characters'),
   groups: z.array(Group).max(64),
   disabled: z.boolean(),
   createdAt: z.iso.datetime(),

@@ -126,11 +126,14 @@ beforeEach(async () => {
     purpose: 'nightly jobs',
     groups: [],
     disabled: false,
-    createdAt: new Date(now).toISOString(),
+    createdAt: new Date(now - 1_000).toISOString(),
     scramSalt: 'c2FsdA==',
   };
   for (const name of ['admin', 'second', 'ci', 'other'])
-    await changes.commit('service-account.created', itself, { affected: name, value: { ...account, id: `svc_${name}`, name } });
+    await changes.commit('service-account.created', itself, {
+      affected: name,
+      value: { ...account, id: `svc_${name}`, name, owner: name === 'second' ? 'somebody else' : account.owner },
+    });
 });
 afterEach(() => {
   book.close();
@@ -167,6 +170,7 @@ describe('users and keys', () => {
     await expect(handlers.confirmInvitation({ id: made.id }, admin())).rejects.toMatchObject({ code: 'ERR_FORBIDDEN' });
     const renamed = as({ ...caller('admin', ['administrator']), actor: { ...caller('admin', []).actor, name: 'alias' } });
     await expect(handlers.confirmInvitation({ id: made.id }, renamed)).rejects.toMatchObject({ code: 'ERR_FORBIDDEN' });
+    await expect(handlers.confirmInvitation({ id: made.id }, as(caller('other', ['administrator'])))).rejects.toMatchObject({ code: 'ERR_FORBIDDEN' });
     expect(await handlers.confirmInvitation({ id: made.id }, second())).toMatchObject({ confirmedBy: 'second' });
     await expect(handlers.confirmInvitation({ id: made.id }, second())).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
     await expect(enrol(codeOf(made.code), old)).rejects.toMatchObject({ code: 'ERR_CONFLICT' });

@@ -25,7 +25,10 @@ const revocationCheckMs = 500;
 const heartbeatMs = 15_000;
 /** watchers stay for days: they must not use up what short reads need */
 const maxOpen = { lines: 64, events: 256 };
+/** of one caller: nobody shuts the others out */
+const maxOpenPerCaller = 16;
 const open = { lines: 0, events: 0 };
+const openBy = new Map<string, number>();
 
 const lines: Format = {
   type: 'application/jsonl',
@@ -47,8 +50,7 @@ export async function stream(opened: Open, items: AsyncIterable<unknown>, log: (
   const { route, response, caller, gone } = opened;
   const kind = route.stream === 'events' ? 'events' : 'lines';
   const format = kind === 'events' ? events : lines;
-  if (open[kind] >= maxOpen[kind]) throw fail('ERR_TOO_MANY_CONNECTIONS');
-  open[kind]++;
+  const leave = enter(kind, caller?.actor.subject ?? '');
   const timers = [
     setInterval(() => {
       if (caller?.revoked() !== null) gone.abort();
@@ -72,8 +74,22 @@ export async function stream(opened: Open, items: AsyncIterable<unknown>, log: (
     response.write(format.fault(errorBody(fault)), () => response.destroy());
   } finally {
     for (const timer of timers) clearInterval(timer);
-    open[kind]--;
+    leave();
   }
+}
+
+/** Throws ERR_TOO_MANY_CONNECTIONS; gives what to call at the end. */
+function enter(kind: keyof typeof open, caller: string): () => void {
+  const own = openBy.get(caller) ?? 0;
+  if (open[kind] >= maxOpen[kind] || own >= maxOpenPerCaller) throw fail('ERR_TOO_MANY_CONNECTIONS');
+  open[kind]++;
+  openBy.set(caller, own + 1);
+  return () => {
+    open[kind]--;
+    const left = (openBy.get(caller) ?? 1) - 1;
+    if (left === 0) openBy.delete(caller);
+    else openBy.set(caller, left);
+  };
 }
 
 function idOf(value: unknown): string {

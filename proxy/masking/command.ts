@@ -1,4 +1,4 @@
-import type { Facts, Span } from '../contract/operation.ts';
+import type { Facts, Span, ValueSpan } from '../contract/operation.ts';
 import type { Rendering } from '../pipeline/ports.ts';
 import { isIssued, isLuhnValid } from './brands.ts';
 import { suggestTag } from './dictionary.ts';
@@ -20,7 +20,7 @@ const maxDigits = 65_536;
  * values spell together.
  */
 export function maskCommand(spans: readonly Span[], rules: RuleSet, given: Given): string {
-  return maskText(shownSpans(spans, rules, given).join(''));
+  return maskText(written(spans, shownSpans(spans, rules, given)));
 }
 
 interface Given {
@@ -31,20 +31,34 @@ interface Given {
 /** The same with every value that is not shown whole; a text that only becomes card data in the whole command counts as the last. */
 export function renderCommand(spans: readonly Span[], rules: RuleSet, given: Given): Rendering {
   const shown = shownSpans(spans, rules, given);
-  const joined = shown.join('');
+  const joined = written(spans, shown);
   const command = maskText(joined);
   const hiddenValues: Rendering['hidden'][number][] = [];
   let position = 0;
   for (const [index, span] of spans.entries()) {
     if (span.kind !== 'value') continue;
-    if (shown[index] !== span.text) hiddenValues.push({ position, type: typeOf(span, rules, given.resource), value: span.text });
+    if (span.opaque !== undefined) hiddenValues.push({ position, type: 'value that cannot be shown', value: Buffer.from(span.opaque).toString('base64') });
+    else if (shown[index] !== span.text) hiddenValues.push({ position, type: typeOf(span, rules, given.resource), value: span.text });
     position++;
   }
   if (command !== joined) hiddenValues.push({ position, type: 'card number across the text', value: joined });
   return { command, hidden: hiddenValues };
 }
 
-function typeOf({ text, column }: Extract<Span, { kind: 'value' }>, rules: RuleSet, resource: string): string {
+/** Values as they would be written: none can look like syntax, or two like one another. */
+function written(spans: readonly Span[], shown: readonly string[]): string {
+  return spans.map((span, index) => quoted(shown[index] ?? '', span.kind === 'value' ? span.quoting : undefined)).join('');
+}
+
+function quoted(text: string, quoting: ValueSpan['quoting']): string {
+  if (quoting === undefined || text === hidden) return text;
+  const doubled = text.replaceAll("'", "''");
+  if (quoting === 'string') return doubled;
+  const escaped = doubled.replaceAll('\\', '\\\\');
+  return quoting === 'escape' ? escaped : `'${escaped.replaceAll('*/', '*\\/')}'`;
+}
+
+function typeOf({ text, column }: ValueSpan, rules: RuleSet, resource: string): string {
   const tag = column === undefined ? null : (rules.tag(resource, column) ?? suggestTag(column.column));
   if (tag !== null) return `${tag} of ${column?.table ?? ''}.${column?.column ?? ''}`.slice(0, 60);
   if (text.length > maxValueChars) return 'long value';
@@ -61,7 +75,7 @@ function shownSpans(spans: readonly Span[], rules: RuleSet, { resource, facts }:
   return shown;
 }
 
-function mustHide(span: Extract<Span, { kind: 'value' }>, rules: RuleSet, resource: string): boolean {
+function mustHide(span: ValueSpan, rules: RuleSet, resource: string): boolean {
   const { text, column } = span;
   if (text.length > maxValueChars) return true;
   if (column !== undefined && (rules.tag(resource, column) !== null || suggestTag(column.column) !== null)) return true;
@@ -70,7 +84,7 @@ function mustHide(span: Extract<Span, { kind: 'value' }>, rules: RuleSet, resour
 
 /** Escapes, hexadecimal and bit strings: digits in them are not seen by the detector. */
 function mayDisguise(text: string): boolean {
-  if (/^[xb]'/i.test(text)) return true;
+  if (/^[xb]'/i.test(text) || /^0[xob]/i.test(text)) return true;
   const hex = /^\\x([0-9a-f]*)$/i.exec(text)?.[1];
   if (hex !== undefined) return hex.replace(/^0+/, '').length > maxPlainHex;
   return text.length >= minPan && /\\[0-7xu+]/i.test(text);

@@ -114,6 +114,8 @@ export interface Operation {
   readonly bound?: readonly Uint8Array[];
   /** what else the target reads the command by, as it reported it: PostgreSQL's search_path */
   readonly context?: string;
+  /** How many rows it will touch, as far as that can be told without running any of it; null: it can't. */
+  estimate?(): Promise<number | null>;
   /** For the record and the approver; called at most once, before `submit` returns. The core masks the values. */
   shown(): readonly Span[];
   /** the operation this is a part of: Execute in a portal, data of a COPY, a file operation in a channel */

@@ -79,6 +79,8 @@ export interface ApprovalWanted {
   readonly hidden: readonly { readonly position: number; readonly type: string; readonly value: string }[];
   readonly exact: readonly Uint8Array[];
   readonly acts: readonly string[];
+  /** rows it will touch, for those who decide; null: unknown */
+  readonly estimate: () => Promise<number | null>;
 }
 
 export type ApprovalOutcome = { readonly approved: true } | { readonly approved: false; readonly why: string };

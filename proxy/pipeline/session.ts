@@ -57,6 +57,17 @@ interface Held extends Pick<Admitted, 'command' | 'spans' | 'exact'> {
 }
 
 const maxHidden = 10_000;
+const maxContextChars = 1_000;
+/** what waits is kept in memory */
+const maxExactBytes = 524_288;
+
+/** Planning runs immutable functions, before people could be asked: null when there is nothing to run, or nobody to ask. */
+function unplannable({ acts, context }: Facts, { approve, policies, policyVersion }: Decision): Decision | null {
+  const runs = context.functions.length > 0 || acts.some(({ action }) => action === 'sql:execute');
+  if (approve === undefined || !runs) return null;
+  const message = 'a command with functions that needs approval cannot be prepared';
+  return { permitted: false, policies, message, hint: 'Send it as a simple query.', policyVersion };
+}
 
 /** One live session: the pipeline's steps from submit to settle, in the order of ARCHITECTURE.md. */
 export class LiveSession implements Session, PermitOwner {
@@ -140,7 +151,7 @@ export class LiveSession implements Session, PermitOwner {
 
   check(operation: Operation): Denial | null {
     const decision = this.#scope.decide(operation.facts);
-    const refusing = decision.permitted ? this.#stray(operation.facts, decision) : decision;
+    const refusing = decision.permitted ? (this.#stray(operation.facts, decision) ?? unplannable(operation.facts, decision)) : decision;
     return refusing === null ? null : this.#refuse(operation, refusing);
   }
 
@@ -269,8 +280,11 @@ export class LiveSession implements Session, PermitOwner {
   #askPeople(operation: Operation, decision: ToApprove, spans: readonly Span[]): Admission | Promise<Admission> {
     const { facts } = operation;
     const { command, hidden } = this.#ports.masking.rendering(this.resource.name, facts, spans);
-    if (command.length > maxShownChars || hidden.length > maxHidden) {
-      const message = 'The command is too long to be shown whole to an approver.';
+    const context = this.#maskText(operation.context ?? '').toWellFormed();
+    const exact = operation.bound ?? operation.exact;
+    const exactBytes = exact.reduce((bytes, part) => bytes + part.length, 0);
+    if (command.length > maxShownChars || hidden.length > maxHidden || context.length > maxContextChars || exactBytes > maxExactBytes) {
+      const message = 'The command, or the search path, is too long to be shown whole to an approver.';
       return { verdict: 'refused', denial: this.#deny({ code: 'ERR_STATEMENT_TOO_LARGE', message, policies: decision.policies }, command) };
     }
     const { identity, origin } = this.#opening;
@@ -284,14 +298,13 @@ export class LiveSession implements Session, PermitOwner {
       resource: this.resource.name,
       account: identity.account,
       database: identity.database,
-      searchPath: this.#maskText(operation.context ?? '')
-        .slice(0, 1_000)
-        .toWellFormed(),
+      searchPath: context,
       origin,
       command: command.toWellFormed(),
       hidden,
       exact: (operation.bound ?? held.exact).map((bytes) => new Uint8Array(bytes)),
       acts: actLabels(facts.acts, this.#maskText),
+      estimate: () => operation.estimate?.() ?? Promise.resolve(null),
     };
     return decision.approve.mode === 'retry' ? this.#claim(wanted, held) : this.#hold(wanted, held);
   }

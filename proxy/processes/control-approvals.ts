@@ -72,6 +72,13 @@ export class Approvals {
     this.held = heldRequests(this.book, changes);
   }
 
+  /** Called while a change is being made: what it means for requests follows behind it. */
+  policiesChanged(): void {
+    void this.book.policiesChanged(this.#parts.snapshot().policies.version).catch((error: unknown) => {
+      this.#parts.log(`requests under earlier policies could not be withdrawn: ${reasonOf(error)}`);
+    });
+  }
+
   readonly tell = (told: Told): void => {
     for (const wake of this.#watchers) wake();
     this.#parts.told(told);
@@ -116,11 +123,11 @@ function acting<C extends EventCode>(changes: Changes, who: Who): Acting<C> {
 /** What a gateway asks is asked in the name of the caller it serves. */
 function heldRequests(book: RequestBook, changes: Changes): HeldRequests {
   return {
-    async create(draft, gateway) {
+    async create({ draft, ...unsigned }, gateway) {
       const { subject, principal } = draft;
       if (subject.kind !== 'operation') throw fail('ERR_INVALID_INPUT');
       const by = acting<'approval-request.created'>(changes, { actor: { ...principal, kind: 'service-account' }, origin: subject.origin });
-      return (await book.create(draft, { gateway, reason: '', ticket: '' }, by)).canonical;
+      return (await book.create(draft, { gateway, ...unsigned }, by)).canonical;
     },
     use: (request, gateway) => book.use(request, gateway),
     async withdraw(request, reason) {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Output } from '../contract/api.ts';
-import { RequestDraft, RequestId, type ApprovalRequest, type CanonicalRequest } from '../contract/approval-request.ts';
+import { AskedRequest, RequestId, type ApprovalRequest, type RequestDraft, type CanonicalRequest } from '../contract/approval-request.ts';
 import { FactsView } from '../contract/api-views.ts';
 import { fail } from '../contract/errors.ts';
 import type { Resource } from '../contract/resource.ts';
@@ -14,7 +14,7 @@ import { serveRpc, type RpcPeer, type RpcServer } from '../ipc/rpc.ts';
  *   gateway → control   call  open      LiveSession → RecordingKey
  *                       call  lease     {session, resource} → LeasedCredential
  *                       call  resume    {sessions: LiveSession[]}: what was live before control restarted
- *                       call  request   RequestDraft → CanonicalRequest: people are asked
+ *                       call  request   AskedRequest → CanonicalRequest: people are asked
  *                       call  use       {request} → null: from then on the approval is used up
  *                       call  withdraw  {request, reason} → null
  *                       note  ended     {session}
@@ -39,7 +39,7 @@ export interface GatewayPorts {
 
 /** Approval requests that a gateway holds a session or a command for. */
 export interface HeldRequests {
-  create(draft: RequestDraft, gateway: string): Promise<CanonicalRequest>;
+  create(asked: AskedRequest, gateway: string): Promise<CanonicalRequest>;
   use(request: string, gateway: string): Promise<void>;
   withdraw(request: string, reason: string): Promise<void>;
 }
@@ -94,7 +94,7 @@ export class Gateways {
         for (const session of Resumed.parse(params).sessions)
           if (!this.#live.has(session.id)) this.#live.set(session.id, { session, peer, operations: session.operations });
       },
-      request: (params: unknown, peer: RpcPeer) => this.#request(RequestDraft.parse(params), peer),
+      request: (params: unknown, peer: RpcPeer) => this.#request(AskedRequest.parse(params), peer),
       use: async (params: unknown, peer: RpcPeer) => {
         const { request } = Using.parse(params);
         this.#assertHeld(request, peer);
@@ -193,13 +193,14 @@ export class Gateways {
     return this.#ports.lease(live.session, resource);
   }
 
-  async #request(draft: RequestDraft, peer: RpcPeer): Promise<CanonicalRequest> {
+  async #request(asked: AskedRequest, peer: RpcPeer): Promise<CanonicalRequest> {
+    const { draft } = asked;
     this.#assertOwn(draft, peer);
     if (this.#held.has(draft.id)) throw fail('ERR_CONFLICT');
     // before it is made: it may be decided, or the gateway gone, before we hear that it was
     this.#held.set(draft.id, peer);
     try {
-      const canonical = await this.#ports.requests.create(draft, peer.name);
+      const canonical = await this.#ports.requests.create(asked, peer.name);
       if (peer.closed.aborted) this.#abandon(draft.id);
       return canonical;
     } catch (error) {

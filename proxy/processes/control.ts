@@ -118,6 +118,10 @@ interface Parts {
   port: number;
 }
 
+async function follow(state: State, reader: AuditReader): Promise<void> {
+  await state.replayFrom(loggedEvents(reader, state.read.cursor + 1));
+}
+
 async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>; stop: () => Promise<void> }> {
   const layout = layoutOf(parameters.dir);
   const client = new AuditClient({ socketPath: parameters.auditSocket, client: `control-${randomBytes(9).toString('base64url')}` });
@@ -134,14 +138,13 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
     log: controlLog(client),
     clock: systemClock,
     state,
-    resync: async () => {
-      await state.replayFrom(loggedEvents(reader, state.read.cursor + 1));
-    },
+    resync: () => follow(state, reader),
     changed: (code) => {
       // requests are no part of the snapshot
       if (code?.startsWith('approval-request.') === true) return;
       identity.update(current.refresh());
       gateways.push();
+      if (code === 'policy.updated') approvals.policiesChanged();
     },
   });
   const approvals = new Approvals({

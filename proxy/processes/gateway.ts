@@ -114,7 +114,7 @@ function controlPort(rpc: LastingRpc): ControlPort {
 
 function requestControl(rpc: LastingRpc): ConstructorParameters<typeof GatewayRequests>[0]['control'] {
   return {
-    request: (draft) => rpc.call('request', draft),
+    request: (asked) => rpc.call('request', asked),
     use: async (request) => {
       await rpc.call('use', { request });
     },

@@ -36,8 +36,8 @@ function sameMatter(before: ApprovalRequest, after: ApprovalRequest): boolean {
   return textOf(matterOf(before)) === textOf(matterOf(after));
 }
 
-function matterOf({ id, canonical, reason, ticket, barred, gateway }: ApprovalRequest): Canonical {
-  return { id, canonical, reason, ticket, barred, gateway };
+function matterOf({ id, canonical, reason, ticket, barred, gateway, rowEstimate }: ApprovalRequest): Canonical {
+  return { id, canonical, reason, ticket, barred, gateway, rowEstimate };
 }
 
 /** Decisions only grow, by one where people decide and not at all elsewhere; nothing is approved by fewer humans than asked for. */

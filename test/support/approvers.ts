@@ -9,6 +9,7 @@ export interface Shown {
   readonly id: string;
   readonly status: string;
   readonly closedReason: string | null;
+  readonly rowEstimate?: number;
   readonly canonical: {
     readonly terms: { readonly group: string; readonly needed: number };
     readonly subject: {

@@ -3,7 +3,7 @@ import type { RequestDetails } from '../../contract/api-approvals.ts';
 import type { Output } from '../../contract/api.ts';
 import type { ApprovalRequest } from '../../contract/approval-request.ts';
 import { fail } from '../../contract/errors.ts';
-import { compilePolicies } from '../../policy/compile.ts';
+import { compilePolicies, type Policy } from '../../policy/compile.ts';
 import type { ControlCaller, Handlers } from '../context.ts';
 import type { ControlPorts } from '../ports.ts';
 import { indexOf, newestPage } from './paging.ts';
@@ -95,7 +95,7 @@ function detailsOf(request: ApprovalRequest, caller: ControlCaller, { state, rea
     history: { approved: approved + used, denied, withdrawn, expired },
     requester: account === undefined ? null : { owner: account.owner, purpose: account.purpose },
     others: [...read.requests.neighbours(request, maxOthers)],
-    rowEstimate: null,
+    rowEstimate: request.rowEstimate ?? null,
     may: { decide: fault === null, why: fault ?? '' },
   };
 }
@@ -104,8 +104,10 @@ function detailsOf(request: ApprovalRequest, caller: ControlCaller, { state, rea
 function becauseOf({ policies, policyVersion }: ApprovalRequest['canonical'], read: Read): RequestDetails['because'] {
   const files = read.policies.history().find(({ version }) => version === policyVersion)?.files ?? [];
   const compilation = compilePolicies(files);
-  return policies.map((policy) => {
-    const text = compilation.ok ? (compilation.compiled.byName.get(policy)?.text ?? '') : '';
+  const byName = compilation.ok ? compilation.compiled.byName : new Map<string, Policy>();
+  const asking = policies.filter((policy) => byName.get(policy)?.approve !== null);
+  return asking.map((policy) => {
+    const text = byName.get(policy)?.text ?? '';
     return { policy, text: (descriptionOf(text) ?? text).slice(0, maxBecauseChars) };
   });
 }

@@ -3,7 +3,7 @@ import { verifyEd25519 } from '../../approval/quorum.ts';
 import type { Output } from '../../contract/api.ts';
 import type { Actor } from '../../contract/audit-event.ts';
 import { fail } from '../../contract/errors.ts';
-import type { Invitation, User } from '../../contract/user.ts';
+import { humanKey, type Invitation, type User } from '../../contract/user.ts';
 import { newId } from '../../lib/ids.ts';
 import { Secret } from '../../lib/secret.ts';
 import { enrolmentBytes, holds } from '../../proof/decision.ts';
@@ -72,6 +72,11 @@ function invitationHandlers(ports: Ports): Pick<Handlers, 'inviteUser' | 'confir
         const inviter = state.snapshot().serviceAccounts.find(({ name }) => name === invitation.invitedBy);
         if (invitation.invitedBy === caller.actor.name || inviter?.id === caller.actor.subject) {
           throw fail('ERR_FORBIDDEN', { message: 'Another administrator than the one who invited must confirm it.' });
+        }
+        const confirmer = state.snapshot().serviceAccounts.find((account) => account.id === caller.actor.subject);
+        // made for the purpose, or of the same person
+        if (confirmer === undefined || confirmer.createdAt >= invitation.createdAt || (inviter && humanKey(inviter.owner) === humanKey(confirmer.owner))) {
+          throw fail('ERR_FORBIDDEN', { message: 'The second administrator must have been there before the invitation, and belong to another owner.' });
         }
         if (!invitation.replaces || invitation.confirmedBy !== null || !isOpen(invitation, clock.now())) {
           throw fail('ERR_CONFLICT', { message: 'There is nothing to confirm: it replaces no key, was confirmed or used, or has expired.' });

@@ -161,8 +161,8 @@ export async function brieflyConnected<T>(
   }
 }
 
-/** One Query and its rows. Texts are ours, never a client's. */
-async function queryRows(target: Target, sql: string): Promise<readonly (readonly (string | null)[])[]> {
+/** One Query and its rows: texts of ours, and what a client may have explained. */
+export async function queryRows(target: Target, sql: string): Promise<readonly (readonly (string | null)[])[]> {
   const { connection } = target;
   connection.socket.write(queryFrame(sql));
   const rows: (string | null)[][] = [];

@@ -123,7 +123,7 @@ describe('bound values', () => {
     const values = Buffer.concat([Buffer.from([0, 0, 0, 2, 0, 0, 0, 2]), Buffer.from('ab'), Buffer.from([255, 255, 255, 255])]);
     expect(shownBinds(values, [])).toEqual([
       { kind: 'text', text: ' /* $1 = ' },
-      { kind: 'value', text: 'ab' },
+      { kind: 'value', text: 'ab', quoting: 'comment' },
       { kind: 'text', text: ', $2 = ' },
       { kind: 'text', text: 'NULL' },
       { kind: 'text', text: ' */' },

@@ -120,6 +120,7 @@ class PostgresEngine {
       targetWriter: new Writer(target.connection.socket, limits.highWaterBytes),
       catalogue,
       connectCatalogue,
+      startup: client.wants.upstream,
       applicationName: client.wants.applicationName,
       clock: this.#clock,
     });

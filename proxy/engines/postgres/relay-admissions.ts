@@ -132,9 +132,11 @@ export class Admissions {
     const { portal, outer } = step;
     if (step.describeFirst && portal !== null) this.#describe(portal);
     if (outer !== null) this.#nameChange(step, outer);
-    for (const bytes of permit.spend()) this.#side.send(bytes);
+    const exact = permit.spend();
+    for (const bytes of exact) this.#side.send(bytes);
     this.#relay.steps.push(step);
-    this.#relay.forwarded(step.statement?.facts ?? null);
+    this.#relay.operations++;
+    this.#relay.settings.forwarded(step.statement?.facts ?? null, portal === null ? exact : [portal.prepared.sql, portal.values]);
   }
 
   /** SQL's PREPARE, DEALLOCATE and DECLARE share the names of the extended protocol. A portal replaced by a cursor is nobody's. */

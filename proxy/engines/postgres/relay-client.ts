@@ -1,4 +1,5 @@
 import { fail } from '../../contract/errors.ts';
+import type { Facts } from '../../contract/operation.ts';
 import type { Session } from '../../pipeline/engine.ts';
 import type { Reader } from '../../wire/reader.ts';
 import type { Writer } from '../../wire/writer.ts';
@@ -7,6 +8,7 @@ import { frontend } from './messages.ts';
 import { Admissions } from './relay-admissions.ts';
 import { Extended } from './relay-extended.ts';
 import { ExecuteOperation, QueryOperation } from './relay-shown.ts';
+import { estimateRows } from './row-estimate.ts';
 import { Step, type Portal, type Prepared } from './relay-steps.ts';
 import type { Relay } from './relay.ts';
 import { denialFrame } from './server-errors.ts';
@@ -240,7 +242,17 @@ export class ClientSide {
     step.renames = this.relay.name.asked;
     if (classified.prepares !== null) step.sql = Buffer.from(parseQuery(frame, 0, frame.length));
     const prepared = this.executed(classified);
-    this.admissions.submit(step, new QueryOperation(classified, { facts: effective.facts, frame, prepared, context: this.relay.context }));
+    this.admissions.submit(
+      step,
+      new QueryOperation(classified, {
+        facts: effective.facts,
+        frame,
+        prepared,
+        context: this.relay.settings.shown,
+        settings: this.#settingsKey,
+        estimate: prepared === null ? (sql) => this.#estimate(effective.facts, sql) : null,
+      }),
+    );
   }
 
   /** The statement whose facts count: EXECUTE has those of what was prepared. Null: refused, or waiting for `retry`. */
@@ -259,8 +271,11 @@ export class ClientSide {
       return null;
     }
     const current = this.extended.current(prepared, frame, retry);
-    if (current === null || isStatement(current)) return current;
-    this.admissions.refuse(step, denialFrame(this.session.refuse({ ...current, exact: [frame] })));
+    if (current === null) return null;
+    // a prepared EXECUTE, PREPARE, … acts on names: what it runs is not what was decided
+    const refusal = isStatement(current) && actsOnNames(current) ? nestedRefusal : current;
+    if (isStatement(refusal)) return refusal;
+    this.admissions.refuse(step, denialFrame(this.session.refuse({ ...refusal, exact: [frame] })));
     return null;
   }
 
@@ -306,7 +321,22 @@ export class ClientSide {
   }
 
   executeOperation(portal: Portal, { facts }: Statement, frame: Buffer): ExecuteOperation {
-    return new ExecuteOperation(portal, { facts, frame, inner: this.executed(portal.prepared.statement), context: this.relay.context });
+    return new ExecuteOperation(portal, {
+      facts,
+      frame,
+      inner: this.executed(portal.prepared.statement),
+      context: this.relay.settings.shown,
+      settings: this.#settingsKey,
+    });
+  }
+
+  get #settingsKey(): Uint8Array {
+    return this.relay.settings.key(this.session.id, this.relay.operations);
+  }
+
+  #estimate(facts: Facts, sql: string): Promise<number | null> {
+    const { catalogue, connectCatalogue } = this.relay.parts;
+    return estimateRows({ facts, sql, searchPath: this.relay.settings.searchPath }, { connect: connectCatalogue, catalogue: catalogue.catalogue });
   }
 
   /** What SQL's EXECUTE runs; null: it is no EXECUTE. */
@@ -334,3 +364,13 @@ export class ClientSide {
     this.session.refuse({ code: 'ERR_FEATURE_REFUSED', exact: [frame], kind: 'copy' });
   }
 }
+
+function actsOnNames({ executes, prepares, deallocates, declares }: Statement): boolean {
+  return executes !== null || prepares !== null || deallocates !== null || declares !== null;
+}
+
+const nestedRefusal = {
+  code: 'ERR_FEATURE_REFUSED',
+  kind: 'nested execute',
+  message: 'EXECUTE of a prepared EXECUTE, PREPARE, DEALLOCATE or DECLARE is refused by the gateway.',
+} as const;

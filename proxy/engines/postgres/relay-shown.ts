@@ -4,6 +4,16 @@ import { Cursor } from './frames.ts';
 import type { Portal, Prepared } from './relay-steps.ts';
 import type { Statement } from './statement.ts';
 
+interface QueryGiven {
+  readonly facts: Facts;
+  readonly frame: Buffer;
+  readonly prepared: Prepared | null;
+  readonly context: string;
+  readonly settings: Uint8Array;
+  /** rows that a text would touch; null: EXECUTE, whose text says nothing */
+  readonly estimate: ((sql: string) => Promise<number | null>) | null;
+}
+
 /** One Query message as an operation. */
 export class QueryOperation implements Operation {
   readonly by = 'client';
@@ -14,17 +24,23 @@ export class QueryOperation implements Operation {
   readonly #statement: Statement;
   readonly #sql: Buffer;
   readonly #prepared: Prepared | null;
+  readonly #estimated: ((sql: string) => Promise<number | null>) | null;
 
   /** `prepared`: what `statement` executes, when it is EXECUTE */
-  constructor(statement: Statement, given: { facts: Facts; frame: Buffer; prepared: Prepared | null; context: string }) {
-    const { facts, frame, prepared, context } = given;
+  constructor(statement: Statement, given: QueryGiven) {
+    const { facts, frame, prepared, context, settings } = given;
     this.facts = facts;
     this.exact = [frame];
-    this.bound = prepared === null ? [frame] : [frame, prepared.sql];
+    this.bound = prepared === null ? [frame, settings] : [frame, settings, prepared.sql, typesOf(prepared)];
     this.context = context;
     this.#statement = statement;
     this.#sql = frame;
     this.#prepared = prepared;
+    this.#estimated = given.estimate;
+  }
+
+  estimate(): Promise<number | null> {
+    return this.#estimated?.(this.#sql.toString('utf8', 5, this.#sql.length - 1)) ?? Promise.resolve(null);
   }
 
   shown(): readonly Span[] {
@@ -53,6 +69,18 @@ export class ParseOperation implements Operation {
   }
 }
 
+interface ExecuteGiven {
+  readonly facts: Facts;
+  readonly frame: Buffer;
+  readonly inner: Prepared | null;
+  readonly context: string;
+  readonly settings: Uint8Array;
+}
+
+function typesOf({ types }: Prepared): Uint8Array {
+  return new Uint8Array(Uint32Array.from(types).buffer);
+}
+
 /** One Execute of a portal: what counts is the statement and the values that were bound. */
 export class ExecuteOperation implements Operation {
   readonly by = 'client';
@@ -61,14 +89,16 @@ export class ExecuteOperation implements Operation {
   readonly context: string;
   readonly #portal: Portal;
   readonly #inner: Prepared | null;
+  readonly #settings: Uint8Array;
 
   /** `inner`: what the portal's statement executes, when it is EXECUTE */
-  constructor(portal: Portal, given: { facts: Facts; frame: Buffer; inner: Prepared | null; context: string }) {
+  constructor(portal: Portal, given: ExecuteGiven) {
     this.facts = given.facts;
     this.exact = [given.frame];
     this.context = given.context;
     this.#portal = portal;
     this.#inner = given.inner;
+    this.#settings = given.settings;
   }
 
   /** Text, parameter types, values and the row limit: names of statements and portals are the client's own affair. */
@@ -76,8 +106,7 @@ export class ExecuteOperation implements Operation {
     const { prepared, values } = this.#portal;
     const [frame] = this.exact;
     const limit = frame === undefined ? new Uint8Array() : frame.subarray(frame.length - 4);
-    const types = new Uint8Array(Uint32Array.from(prepared.types).buffer);
-    return [prepared.sql, types, values, limit, ...(this.#inner === null ? [] : [this.#inner.sql])];
+    return [prepared.sql, typesOf(prepared), values, limit, this.#settings, ...(this.#inner === null ? [] : [this.#inner.sql, typesOf(this.#inner)])];
   }
 
   shown(): readonly Span[] {
@@ -96,8 +125,9 @@ function spansOf(prepared: Prepared): readonly Span[] {
 
 /** What EXECUTE runs, with its literals: who approves must see them. */
 function preparedNote(prepared: Prepared): readonly Span[] {
+  const types = prepared.types.length === 0 ? '' : ` with parameters of types ${prepared.types.join(', ')}`;
   return [
-    { kind: 'text', text: ' /* prepared: ' },
+    { kind: 'text', text: ` /* prepared${types}: ` },
     ...spansOf(prepared).map((span) => ({ ...span, text: span.text.replaceAll('*/', '* /') })),
     { kind: 'text', text: ' */' },
   ];
@@ -118,7 +148,7 @@ export function shownBinds(values: Buffer, types: readonly number[]): readonly S
     else {
       const bytes = cursor.bytes(length);
       const binary = (formats.length === 1 ? formats[0] : formats[index]) === 1;
-      spans.push({ kind: 'value', text: binary ? shownBinary(bytes, types[index] ?? 0) : bytes.toString('utf8') });
+      spans.push(binary ? binarySpan(bytes, types[index] ?? 0) : { kind: 'value', text: bytes.toString('utf8'), quoting: 'comment' });
     }
   }
   spans.push({ kind: 'text', text: ' */' });
@@ -143,10 +173,19 @@ const decoders = new Map<number, { length: number | null; decode: (bytes: Buffer
   ]),
 ]);
 
+function binarySpan(bytes: Buffer, type: number): Span {
+  const text = shownBinary(bytes, type);
+  return text === unreadable(bytes) ? { kind: 'value', text, opaque: bytes } : { kind: 'value', text, quoting: 'comment' };
+}
+
+function unreadable(bytes: Buffer): string {
+  return `<binary, ${String(bytes.length)} bytes>`;
+}
+
 /** A binary value as text. What we can't read is never shown: its bytes could be card data the detector can't see. */
 export function shownBinary(bytes: Buffer, type: number): string {
   const decoder = decoders.get(type);
-  const hidden = `<binary, ${String(bytes.length)} bytes>`;
+  const hidden = unreadable(bytes);
   if (decoder === undefined || (decoder.length !== null && decoder.length !== bytes.length)) return hidden;
   try {
     return decoder.decode(bytes);

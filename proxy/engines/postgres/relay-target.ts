@@ -370,7 +370,7 @@ export class TargetSide {
   #parameterStatus(at: number, next: number): true {
     const { name, value } = parseParameterStatus(this.#reader.buffer, at, next);
     checkParameter(name, value);
-    if (name === 'search_path') this.#relay.searchPath = value;
+    this.#relay.settings.report(name, value);
     return this.#masked(at, maskParameter(backend.parameterStatus, name, value, this.#mask));
   }
 

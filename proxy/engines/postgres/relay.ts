@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { asAppError, fail } from '../../contract/errors.ts';
-import type { Facts } from '../../contract/operation.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EngineLimits, Session } from '../../pipeline/engine.ts';
 import type { Connection } from '../../wire/connection.ts';
@@ -16,6 +15,7 @@ import type { Portal, Prepared, Step } from './relay-steps.ts';
 import type { Described } from './relay-shape.ts';
 import { TargetSide } from './relay-target.ts';
 import { fatalFrame } from './server-errors.ts';
+import { SessionSettings } from './session-settings.ts';
 import type { Statement } from './statement.ts';
 
 /** What a live session is made of. */
@@ -29,13 +29,14 @@ export interface RelayParts {
   readonly targetWriter: Writer;
   readonly catalogue: TargetCatalogue;
   readonly connectCatalogue: Connect;
+  /** what the client set at startup, as it was passed on */
+  readonly startup: ReadonlyMap<string, string>;
   /** as the client asked for it at startup */
   readonly applicationName: string;
   readonly clock: Clock;
 }
 
 const graceMs = 2000;
-const plainActions: ReadonlySet<string> = new Set(['connect', 'sql:select', 'sql:insert', 'sql:update', 'sql:delete']);
 
 /** One live session after both handshakes: what both directions share, and its end. */
 export class Relay {
@@ -56,10 +57,7 @@ export class Relay {
   operations = 0;
   /** status byte of the last ReadyForQuery */
   status: number = idle;
-  /** the target's search_path as it reports it (PostgreSQL 18 and later); null: it does not */
-  searchPath: string | null;
-  /** commands forwarded that may have changed settings */
-  #settings = 0;
+  readonly settings: SessionSettings;
   /** the client's frames wait for a new catalogue */
   refreshing = false;
   /** the target's last message was FATAL: the client has been told */
@@ -74,21 +72,10 @@ export class Relay {
   constructor(parts: RelayParts) {
     this.parts = parts;
     this.name = new ClientName(parts.applicationName);
-    this.searchPath = parts.target.parameters.get('search_path') ?? null;
+    this.settings = new SessionSettings(parts.startup, parts.target.parameters);
     this.done = this.#finished.promise;
     this.#clientSide = new ClientSide(this);
     this.#targetSide = new TargetSide(this);
-  }
-
-  /** What names resolve by. Where the target does not say, it is the same only while nothing was forwarded that could change it. */
-  get context(): string {
-    return this.searchPath ?? `unknown in ${this.parts.session.id} after ${String(this.#settings)} changes of settings`;
-  }
-
-  forwarded(facts: Facts | null): void {
-    this.operations++;
-    const isPlain = facts !== null && facts.effect !== 'unknown' && facts.acts.every(({ action }) => plainActions.has(action));
-    if (!isPlain) this.#settings++;
   }
 
   start(): void {
@@ -117,6 +104,7 @@ export class Relay {
 
   /** After frames of the target were handled: what waited for its answers goes on. */
   answered(): void {
+    if (this.steps.length === 0) this.settings.settled();
     if (this.#leaving && this.steps.length === 0) this.end('the client disconnected', null);
     else this.#clientSide.answered();
   }

@@ -1,3 +1,4 @@
+import type { ValueSpan } from '../../contract/operation.ts';
 import { mark } from './template-scanner.ts';
 
 /** A literal as shown: its content decoded, so that a detector sees the value that the target sees. */
@@ -7,6 +8,9 @@ export interface ShownLiteral {
   readonly text: string;
   /** bytes at the end that are syntax */
   readonly after: number;
+  readonly quoting?: ValueSpan['quoting'];
+  /** the text only stands for it */
+  readonly opaque?: string;
 }
 
 export function shownLiteral(raw: string, kind: number): ShownLiteral {
@@ -15,12 +19,12 @@ export function shownLiteral(raw: string, kind: number): ShownLiteral {
   switch (kind) {
     case mark.string:
     case mark.joined:
-      return { before: "'", text: content(raw, open, false), after };
+      return { before: "'", text: content(raw, open, false), after, quoting: 'string' };
     case mark.escape:
-      return { before: raw.slice(0, open), text: content(raw, open, true), after };
+      return { before: raw.slice(0, open), text: content(raw, open, true), after, quoting: 'escape' };
     case mark.opaque:
       // bit strings, Unicode escapes with any escape character: hidden whole
-      return { before: raw.slice(0, open), text: '…', after };
+      return { before: raw.slice(0, open), text: '…', after, opaque: raw };
     case mark.dollar:
       return dollarQuoted(raw);
     default:

@@ -1,5 +1,5 @@
-import type { ColumnName, Span } from '../../contract/operation.ts';
-import { shownLiteral } from './template-literal.ts';
+import type { ColumnName, Span, ValueSpan } from '../../contract/operation.ts';
+import { shownLiteral, type ShownLiteral } from './template-literal.ts';
 import { mark } from './template-scanner.ts';
 import type { Scanner } from './template-scanner.ts';
 
@@ -95,6 +95,16 @@ export function substituted(scanner: Scanner, sql: Buffer, values: { readonly te
   return Buffer.concat(parts);
 }
 
+function valueSpan({ text, quoting, opaque }: ShownLiteral, column: ColumnName | undefined): ValueSpan {
+  return {
+    kind: 'value',
+    text,
+    ...(column !== undefined && { column }),
+    ...(quoting !== undefined && { quoting }),
+    ...(opaque !== undefined && { opaque: Buffer.from(opaque) }),
+  };
+}
+
 /** Cuts `sql` at the scanner's marks. `columns[n]` is the column that literal `n` is compared with or stored in. */
 export function spansOf(scanner: Scanner, sql: Buffer, columns: ReadonlyMap<number, ColumnName>): readonly Span[] {
   const spans: Span[] = [];
@@ -108,7 +118,7 @@ export function spansOf(scanner: Scanner, sql: Buffer, columns: ReadonlyMap<numb
     const column = isLiteral ? columns.get(ordinal++) : undefined;
     const shown = shownLiteral(sql.toString('utf8', start, end), kind);
     if (start > from || shown.before !== '') spans.push({ kind: 'text', text: sql.toString('utf8', from, start) + shown.before });
-    spans.push(column === undefined ? { kind: 'value', text: shown.text } : { kind: 'value', text: shown.text, column });
+    spans.push(valueSpan(shown, column));
     from = end - shown.after;
   }
   if (from < sql.length) spans.push({ kind: 'text', text: sql.toString('utf8', from) });
