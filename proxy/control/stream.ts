@@ -69,13 +69,17 @@ export async function stream(opened: Open, items: AsyncIterable<unknown>, log: (
     if (caller?.revoked() === null) response.end();
     else response.destroy();
   } catch (error) {
-    const fault = asAppError(error);
-    if (fault.detail !== undefined) log(`${fault.code}: ${fault.detail}`);
-    response.write(format.fault(errorBody(fault)), () => response.destroy());
+    response.write(format.fault(told(error, log)), () => response.destroy());
   } finally {
     for (const timer of timers) clearInterval(timer);
     leave();
   }
+}
+
+function told(error: unknown, log: (line: string) => void): unknown {
+  const fault = asAppError(error);
+  if (fault.detail !== undefined) log(`${fault.code}: ${fault.detail}`);
+  return errorBody(fault);
 }
 
 /** Throws ERR_TOO_MANY_CONNECTIONS; gives what to call at the end. */
