@@ -56,6 +56,34 @@ describe('a command as stored', () => {
     );
   });
 
+  it('writes values as they must be written, so that none looks like syntax or like another', () => {
+    const written = (text: string, quoting: 'string' | 'escape' | 'comment'): string =>
+      tagged().port.command('shop', facts(), [{ kind: 'value', text, quoting }]);
+    expect(written("a' and id = '5", 'string')).toBe("a'' and id = ''5");
+    expect(written("a\\' or '", 'escape')).toBe("a\\\\'' or ''");
+    expect(written('a, $2 = b', 'comment')).toBe("'a, $2 = b'");
+    expect(written("*/ and 'x' \\", 'comment')).toBe("'*\\/ and ''x'' \\\\'");
+    expect(written(pan, 'comment')).toBe("'411111******1111'");
+    expect(tagged().port.command('shop', facts('public.secrets'), [{ kind: 'value', text: '1', quoting: 'comment' }])).toBe('<hidden>');
+  });
+
+  it('names what an approver does not see, also where it only stands for it', () => {
+    const { command, hidden } = tagged().port.rendering('shop', facts(), [
+      { kind: 'text', text: "= U&'" },
+      { kind: 'value', text: '…', opaque: Buffer.from("U&'%'") },
+      { kind: 'text', text: "' or n = '" },
+      { kind: 'value', text: pan, column: nameOf('cards.number') },
+      { kind: 'text', text: "' or id = " },
+      { kind: 'value', text: '7' },
+    ]);
+    expect(command).toBe("= U&'…' or n = '<hidden>' or id = 7");
+    expect(hidden.map(({ position, type }) => [position, type])).toEqual([
+      [0, 'value that cannot be shown'],
+      [1, 'pan of cards.number'],
+    ]);
+    expect(new Set(hidden.map(({ value }) => value)).size).toBe(2);
+  });
+
   it('truncates card numbers in literals, binds, comments and names', () => {
     expect(stored(`insert into t values ('‹${pan}›')`)).toBe("insert into t values ('411111******1111')");
     expect(stored(`update t set a = ‹${pan}› where b = ‹1›`)).toBe('update t set a = 411111******1111 where b = 1');

@@ -11,6 +11,30 @@ const withdrawn = 'withdrawn never runs';
 /** Faults in what waits for people: who may decide, what a signature covers, how often an approval is good. */
 export const approvalMutants: readonly Mutant[] = [
   {
+    name: 'approval: a search path that may just have changed is shown as certain',
+    invariant: approved,
+    file: 'proxy/engines/postgres/session-settings.ts',
+    find: `    this.#unsettled = true;`,
+    replace: `    this.#unsettled = parts.length < 0;`,
+    killedBy: { file: 'proxy/engines/postgres/session-settings.test.ts' },
+  },
+  {
+    name: 'approval: a quote in a value looks like its end',
+    invariant: approved,
+    file: 'proxy/masking/command.ts',
+    find: `  const doubled = text.replaceAll("'", "''");`,
+    replace: `  const doubled = text;`,
+    killedBy: { file: 'proxy/masking/command.test.ts' },
+  },
+  {
+    name: 'approval: what cannot be shown is not named',
+    invariant: approved,
+    file: 'proxy/masking/command.ts',
+    find: `if (span.opaque !== undefined) hiddenValues.push`,
+    replace: `if (span.opaque?.length === 0) hiddenValues.push`,
+    killedBy: { file: 'proxy/masking/command.test.ts' },
+  },
+  {
     name: 'approval: signatures are not checked',
     invariant: approved,
     file: 'proxy/approval/quorum.ts',
