@@ -330,6 +330,22 @@ describe('what would run without being asked, or not as it was shown', () => {
     client.end();
   });
 
+  it('a view put in place of the table while people decide is not what was approved', async () => {
+    await observer.rows(
+      'create table swapped(id int primary key); insert into swapped values (1); create table victim(id int primary key); insert into victim values (1)',
+    );
+    const client = await login();
+    await client.ask(query('select count(*) from swapped'));
+    const answer = client.ask(query('delete from swapped where id = 1'));
+    const request = await approvers.waiting();
+    await observer.rows('alter table swapped rename to kept; create view swapped as select id from victim');
+    expect((await approvers.decide('approve', request.id, 'alice')).code).toBe(0);
+    expect(errorOf(await answer)['M']).toContain('has changed since');
+    expect(await observer.value('select count(*) from victim')).toBe('1');
+    expect(tagOf(await client.ask(query('select 1')))).toBe('SELECT 1');
+    client.end();
+  });
+
   it('parameter types are part of what was approved', async () => {
     const client = await login();
     await client.ask(parse('q', "update orders set note = 'y' where $1 < '9' and id = 13", 23), sync);

@@ -95,11 +95,12 @@ function verdictText(result: VerifyResult, saved: number): string {
     const events = index === null ? '' : index === through || through === null ? `event ${String(index)}, ` : `events ${String(index)} to ${String(through)}, `;
     return `NOT verified: ${visible(why)}\nFirst bad record: ${events}${visible(file)}\nKeep the files as they are and tell the auditor.\n`;
   }
-  const { origin, size, root, sessions, journal } = result;
+  const { origin, size, root, sessions, journal, bodies } = result;
   return fields({
     verified: `${String(size)} events of ${origin}`,
     root,
     sessions,
+    bodies: `${String(bodies.present)} present, ${String(bodies.verified)} opened and compared, ${String(bodies.missing)} missing`,
     'saved checkpoints': saved,
     'not yet under a checkpoint': `${String(journal.entries)} events, ${String(journal.tornBytes)} bytes of an unfinished commit`,
   });

@@ -1,12 +1,12 @@
 import type { Admission, Denial, Operation, Permit } from '../../pipeline/engine.ts';
-import { sqlNameKey } from './frames.ts';
+import { parseQuery, sqlNameKey } from './frames.ts';
 import { describePortalFrame, flushFrame, queryFrame, report } from './messages.ts';
 import type { ClientSide } from './relay-client.ts';
 import { everyName } from './relay-names.ts';
 import { Step, type Portal } from './relay-steps.ts';
 import type { Relay } from './relay.ts';
 import { denialFrame, denialOf } from './server-errors.ts';
-import type { Statement } from './statement.ts';
+import { isStatement, type Statement } from './statement.ts';
 
 /** An operation on its way from the gate to the target: decided, waited for, withdrawn, forwarded or refused. */
 export class Admissions {
@@ -47,16 +47,16 @@ export class Admissions {
     }
     if (admission instanceof Promise) {
       this.#undecided = { step, permit: null, withdraw: () => undefined };
-      this.#waitFor(step, admission);
-    } else this.#admitted(step, admission);
+      this.#waitFor(step, admission, operation);
+    } else this.#admitted(step, admission, operation);
   }
 
-  #waitFor(step: Step, admission: Promise<Admission>): void {
+  #waitFor(step: Step, admission: Promise<Admission>, operation: Operation): void {
     this.#side.wait(
       admission,
       (decided) => {
         this.#undecided = null;
-        this.#admitted(step, decided);
+        this.#admitted(step, decided, operation);
       },
       (error) => {
         this.#denied(step, denialOf(error));
@@ -64,7 +64,7 @@ export class Admissions {
     );
   }
 
-  #admitted(step: Step, admission: Admission): void {
+  #admitted(step: Step, admission: Admission, operation: Operation): void {
     switch (admission.verdict) {
       case 'refused':
         this.#denied(step, admission.denial);
@@ -85,11 +85,44 @@ export class Admissions {
             hint: 'Cancel (Ctrl-C) to withdraw it.',
           }),
         );
-        this.#waitFor(step, admission.decided);
+        this.#waitFor(step, this.#stillMeant(step, admission.decided, operation), operation);
         return;
       case 'forward':
         this.#permitted(step, admission.permit);
     }
+  }
+
+  /** While people decided, somebody may have put a view in place of a table: the texts must mean what they meant when it was asked. */
+  async #stillMeant(step: Step, decided: Promise<Admission>, operation: Operation): Promise<Admission> {
+    const texts = this.#textsOf(step, operation);
+    const before = await this.#meaning(texts);
+    const admission = await decided;
+    if (admission.verdict !== 'forward') return admission;
+    this.#undecided = { step, permit: admission.permit, withdraw: () => undefined };
+    await this.#relay.refreshCatalogue();
+    if ((await this.#meaning(texts)) === before) return admission;
+    const message = 'What the names in the command mean has changed since approval was asked for.';
+    admission.permit.settle({ status: 'failure', rows: 0, error: message });
+    return { verdict: 'refused', denial: { code: 'ERR_NOT_APPROVED', message, hint: 'Send it again.', policies: [] } };
+  }
+
+  /** Copies: the frame's buffer is used again while people decide. */
+  #textsOf({ portal, outer }: Step, { exact }: Operation): readonly Buffer[] {
+    const [frame] = exact;
+    const own = portal === null ? parseQuery(Buffer.from(frame ?? []), 0, frame?.length ?? 0) : portal.prepared.sql;
+    const inner = outer === null ? null : this.#side.executed(outer);
+    return inner === null ? [own] : [own, inner.sql];
+  }
+
+  async #meaning(texts: readonly Buffer[]): Promise<string> {
+    const { catalogue } = this.#relay.parts;
+    const outlines = texts.map(async (text) => {
+      const classified = await catalogue.classifier.classify(text);
+      if (!isStatement(classified)) return classified.code;
+      const { facts, prepares } = classified;
+      return [facts.acts, facts.effect, prepares?.statement.facts.acts ?? null];
+    });
+    return JSON.stringify(await Promise.all(outlines));
   }
 
   #tell(frame: Buffer): void {
