@@ -271,7 +271,7 @@ suite('a statement that waits', () => {
     const client = await login(await gateway({ holds: (operation) => (operation.facts.template.includes('delete') ? { decided: approval.promise } : null) }));
     client.send(parse('', 'delete from t where id = 99'), bind('', ''), execute(''), sync);
     const notice = (await client.until('N')).at(-1);
-    expect(fields(notice)).toMatchObject({ S: 'NOTICE', M: 'Waiting for approval, request apr_1.' });
+    expect(fields(notice)).toMatchObject({ S: 'NOTICE', M: 'Waiting for the approval of 1 of group dba: request req_a.' });
     approval.resolve(true);
     expect(types(await client.until('Z'))).toBe('12CZ');
   });
