@@ -223,6 +223,18 @@ suite('names', () => {
     expect(templates.slice(-2)).toEqual(['select 1', 'select 1']);
   });
 
+  it('are never changed or used by a prepared EXECUTE, PREPARE, DEALLOCATE or DECLARE', async () => {
+    const via = await gateway();
+    const client = await login(via);
+    await client.ask(parse('q', 'delete from other'), sync);
+    for (const nested of ['execute q', 'prepare z as select 1', 'deallocate q', 'declare c cursor for select 1']) {
+      await client.ask(parse('n', nested), sync);
+      expect(fields((await client.ask(query('execute n')))[0])['C']).toBe('0A000');
+      await client.ask(close('S', 'n'), sync);
+    }
+    expect(rows(await client.ask(query('select count(*) from other')))).toEqual([['1']]);
+  });
+
   it('are forgotten when the target refuses them, and cut as the target cuts them', async () => {
     const client = await login(await gateway());
     const long = 'n'.repeat(63);

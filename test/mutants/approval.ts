@@ -4,6 +4,7 @@ const quorum = 'proxy/approval/quorum.test.ts';
 const gateway = 'proxy/approval/gateway-requests.test.ts';
 const book = 'proxy/approval/request-book.test.ts';
 const pipeline = 'proxy/pipeline/toy-engines.test.ts';
+const engine = 'test/integration/postgres-engine.test.ts';
 
 const approved = 'nothing runs unapproved';
 const withdrawn = 'withdrawn never runs';
@@ -17,6 +18,14 @@ export const approvalMutants: readonly Mutant[] = [
     find: `    this.#unsettled = true;`,
     replace: `    this.#unsettled = parts.length < 0;`,
     killedBy: { file: 'proxy/engines/postgres/session-settings.test.ts' },
+  },
+  {
+    name: 'approval: a prepared EXECUTE runs what nobody decided',
+    invariant: approved,
+    file: 'proxy/engines/postgres/relay-client.ts',
+    find: `const refusal = isStatement(current) && actsOnNames(current) ? nestedRefusal : current;`,
+    replace: `const refusal = isStatement(current) && actsOnNames(current) && !this.relay.over ? current : nestedRefusal.kind === 'nested execute' ? current : nestedRefusal;`,
+    killedBy: { file: engine, test: 'prepared EXECUTE' },
   },
   {
     name: 'approval: a quote in a value looks like its end',

@@ -1,4 +1,16 @@
-import { copyFileSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -75,9 +87,12 @@ export class FaultyDisk {
       const source = existsSync(kept) ? kept : now.get(ino);
       if (source === undefined) throw new Error(`nothing is left of ${path}`);
       copy(source, targetOf(path));
-      const { size } = lstatSync(source);
+      const { size, mode } = lstatSync(source);
       const length = Math.min(size, durable.sizes.get(ino) ?? 0);
+      // a key file may not be written by its own owner
+      chmodSync(targetOf(path), 0o600);
       truncateSync(targetOf(path), length);
+      chmodSync(targetOf(path), mode & 0o777);
       counts.files++;
       counts.cutBytes += size - length;
     }
