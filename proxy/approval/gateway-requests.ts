@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApprovalRequest, CanonicalRequest, type AskedRequest, type ApprovalTerms, type HiddenValue, type RequestDraft } from '../contract/approval-request.ts';
 import { fail } from '../contract/errors.ts';
@@ -33,6 +33,8 @@ interface Entry {
   readonly id: string;
   readonly wanted: ApprovalWanted;
   readonly draft: RequestDraft;
+  /** of everything but the bytes: commands are long, and each retry is compared with all that wait */
+  readonly surroundings: string;
   /** destroyed with the entry */
   readonly key: Buffer;
   readonly outcome: PromiseWithResolvers<ApprovalOutcome>;
@@ -128,7 +130,18 @@ export class GatewayRequests implements ApprovalPort {
     const id = newId('req');
     const key = randomBytes(32);
     const draft = this.#draftOf(id, wanted, digestOf(key, wanted.exact));
-    const entry: Entry = { id, wanted, draft, key, outcome: Promise.withResolvers(), state: 'pending', canonical: null, approved: null, timer: null };
+    const entry: Entry = {
+      id,
+      wanted,
+      draft,
+      surroundings: surroundings(wanted),
+      key,
+      outcome: Promise.withResolvers(),
+      state: 'pending',
+      canonical: null,
+      approved: null,
+      timer: null,
+    };
     this.#entries.set(id, entry);
     return entry;
   }
@@ -193,8 +206,9 @@ export class GatewayRequests implements ApprovalPort {
 
   /** The same command of the same principal in the same surroundings: bytes and binds are compared under the request's own key. */
   #find(wanted: ApprovalWanted): Entry | null {
+    const around = surroundings(wanted);
     for (const entry of this.#entries.values()) {
-      if (entry.state === 'using' || entry.wanted.terms.mode !== 'retry' || surroundings(entry.wanted) !== surroundings(wanted)) continue;
+      if (entry.state === 'using' || entry.wanted.terms.mode !== 'retry' || entry.surroundings !== around) continue;
       if (entry.draft.subject.kind === 'operation' && digestOf(entry.key, wanted.exact) === entry.draft.subject.digest) return entry;
     }
     return null;
@@ -270,10 +284,10 @@ function whyNot({ status, decisions, closedReason }: ApprovalRequest): string {
   return closedReason ?? `The request is ${status}.`;
 }
 
-/** Everything but the bytes themselves. */
+/** SHA-256 of everything but the bytes themselves; all of it is masked already. */
 function surroundings(wanted: ApprovalWanted): string {
   const { caller, terms, resource, account, database, searchPath, command, acts, policyVersion } = wanted;
-  return JSON.stringify([caller.issuer, caller.subject, terms, resource, account, database, searchPath, command, acts, policyVersion]);
+  return hash('sha256', JSON.stringify([caller.issuer, caller.subject, terms, resource, account, database, searchPath, command, acts, policyVersion]));
 }
 
 /** Control adds times, nonce and checkpoint, and changes nothing. */
