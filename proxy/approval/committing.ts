@@ -11,6 +11,9 @@ export interface Announced {
   /** the approval request it is about */
   readonly request?: string;
   readonly session?: string;
+  /** what the shadow policies would have done, where that differs */
+  readonly shadow?: string;
+  readonly shadowVersion?: string;
 }
 
 /** The event becomes durable, then the state follows. Throws what the state refuses: ERR_CONFLICT and the like. */

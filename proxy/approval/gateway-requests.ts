@@ -272,7 +272,7 @@ async function estimateOf({ estimate }: ApprovalWanted): Promise<Pick<AskedReque
 
 async function askedOf({ draft, wanted }: Entry): Promise<AskedRequest> {
   const rows = await estimateOf(wanted);
-  return { draft, ...requesterWords(wanted.command), ...rows };
+  return { draft, ...requesterWords(wanted.command), ...rows, ...(wanted.shadow && { shadow: wanted.shadow }) };
 }
 
 function whyNot({ status, decisions, closedReason }: ApprovalRequest): string {

@@ -3,7 +3,7 @@ import { describe, expect, it, test } from 'vitest';
 import { ApprovalRequest, type SignedDecision } from '../contract/approval-request.ts';
 import type { Approver } from '../contract/user.ts';
 import { isTerminal, mayFollow } from '../store/request-lifecycle.ts';
-import { decide, expire, use, whyNotDecide, withdraw } from './machine.ts';
+import { accessSeconds, decide, expire, use, whyNotDecide, withdraw } from './machine.ts';
 
 const start = Date.UTC(2026, 0, 1);
 const lifeMs = 60_000;
@@ -223,11 +223,22 @@ describe('the machine', () => {
       [{ ...mine, signature: { ...mine.signature, key: 'key_old' } }, ann],
       [{ ...mine, at: iso(start - 60_001) }, ann],
       [{ ...mine, at: iso(start + 300_001) }, ann],
+      [{ ...mine, seconds: 601 }, ann],
+      [{ ...mine, verdict: 'deny', seconds: 60 }, ann],
     ];
     for (const [text, approver] of refused)
       expect(() => decide(request(), text, { now: start, approver })).toThrow(expect.objectContaining({ code: 'ERR_FORBIDDEN' }) as Error);
     expect(decide(request(), mine, { now: start, approver: ann }).status).toBe('approved');
+    expect(decide(request(), { ...mine, seconds: 600 }, { now: start, approver: ann }).status).toBe('approved');
   });
+});
+
+test('an access lasts as long as the most careful of those who approved allowed', () => {
+  const [ann, bob] = good;
+  if (ann === undefined || bob === undefined) throw new Error('no approver');
+  const [mine, other] = [decision(ann, 'approve', start), decision(bob, 'approve', start)];
+  expect([accessSeconds(600, []), accessSeconds(600, [mine, other])]).toEqual([600, 600]);
+  expect(accessSeconds(600, [{ ...mine, seconds: 300 }, other, { ...other, seconds: 60 }])).toBe(60);
 });
 
 describe('mayFollow', () => {

@@ -2,7 +2,7 @@ import type { ApprovalRequest, RequestStatus, SignedDecision } from '../contract
 import { fail } from '../contract/errors.ts';
 import { humanKey, type Approver } from '../contract/user.ts';
 import { humansOf, isTerminal } from '../store/request-lifecycle.ts';
-import { barredFault } from './quorum.ts';
+import { barredFault, secondsFault } from './quorum.ts';
 
 /**
  * pending → approved | denied | expired | withdrawn, approved → used | expired | withdrawn, and nothing else. Pure: each step
@@ -25,7 +25,7 @@ export function decide(request: ApprovalRequest, decision: SignedDecision, { now
   assertLive(request, ['pending'], now);
   if (approver === null || !isBy(decision, approver) || decision.request !== request.id)
     throw fail('ERR_FORBIDDEN', { message: 'This is not a decision of yours on this request.' });
-  const fault = decidingFault(request, approver) ?? clockFault(request, decision, now);
+  const fault = decidingFault(request, approver) ?? secondsFault(request, decision) ?? clockFault(request, decision, now);
   if (fault !== null) throw fail('ERR_FORBIDDEN', { message: fault });
   if (hasDecided(request, approver)) throw fail('ERR_CONFLICT', { message: 'You have decided already: every human counts once.' });
   const decided = { ...request, decisions: [...request.decisions, decision] };
@@ -52,6 +52,11 @@ export function withdraw(request: ApprovalRequest, { now, reason }: { readonly n
 export function expire(request: ApprovalRequest, now: number): ApprovalRequest {
   if (isTerminal(request.status) || !isOver(request, now)) throw conflict(request);
   return closed(request, { status: 'expired', now, why: null });
+}
+
+/** How long an approved access lasts: what was asked for, or what the most careful of those who approved allowed. */
+export function accessSeconds(asked: number, decisions: readonly SignedDecision[]): number {
+  return Math.min(asked, ...decisions.map(({ seconds }) => seconds ?? asked));
 }
 
 /** Used up, once. Throws ERR_CONFLICT. */

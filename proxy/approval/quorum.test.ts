@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ApprovalRequest, SignedDecision } from '../contract/approval-request.ts';
 import type { Approver } from '../contract/user.ts';
 import { decisionBytes } from '../proof/decision.ts';
-import { approvalFault, barredFault, isSigned } from './quorum.ts';
+import { approvalFault, barredFault, isSigned, secondsFault } from './quorum.ts';
 
 const start = Date.UTC(2026, 0, 1);
 const iso = (at: number): string => new Date(at).toISOString();
@@ -49,7 +49,7 @@ const request: ApprovalRequest = {
   closedReason: null,
 };
 
-function decision({ approver, key }: Person, more: Partial<Pick<SignedDecision, 'verdict' | 'human' | 'at'>> = {}): SignedDecision {
+function decision({ approver, key }: Person, more: Partial<Pick<SignedDecision, 'verdict' | 'human' | 'at' | 'seconds'>> = {}): SignedDecision {
   const said = { verdict: 'approve' as const, human: approver.human, reason: 'fine', at: iso(start), ...more };
   const signature = sign(null, decisionBytes({ request: request.canonical, approver: approver.id, ...said }), key).toString('base64url');
   return { request: request.id, approver: approver.id, ...said, signature: { type: 'ed25519', key: approver.key?.id ?? '', signature } };
@@ -72,6 +72,37 @@ describe('a signature', () => {
     expect(await isSigned(request, good, { ...ann.approver, key: bob.approver.key })).toBe(false);
     const renamed = bob.approver.key === null ? null : { ...bob.approver.key, id: 'key_a' };
     expect(await isSigned(request, good, { ...ann.approver, key: renamed })).toBe(false);
+  });
+});
+
+describe('a shorter access', () => {
+  const operation = { kind: 'operation', resource: 'payments' } as unknown as ApprovalRequest['canonical']['subject']; // nothing else of it is looked at
+  const shorter = decision(ann, { seconds: 300 });
+
+  it('is signed: no other length, and none at all, holds for it', async () => {
+    expect(await isSigned(request, shorter, ann.approver)).toBe(true);
+    for (const changed of [
+      { ...shorter, seconds: 301 },
+      { ...shorter, seconds: undefined },
+      { ...decision(ann), seconds: 300 },
+    ]) {
+      expect(await isSigned(request, changed, ann.approver)).toBe(false);
+      expect(await faultOf([changed, decision(bob)])).toBe('A signature does not hold.');
+    }
+    expect(await faultOf([shorter, decision(bob)])).toBeNull();
+  });
+
+  it('leaves out what is not said, so that earlier signatures stay good', () => {
+    const said = { request: {}, verdict: 'approve', approver: 'usr_a', human: 'ann', reason: '', at: iso(start) } as const;
+    expect(decisionBytes({ ...said, seconds: undefined })).toEqual(decisionBytes(said));
+    expect(new TextDecoder().decode(decisionBytes(said))).not.toContain('seconds');
+  });
+
+  it('is never a longer one, a denial, or a command', async () => {
+    expect(await faultOf([decision(ann, { seconds: 601 }), decision(bob)])).toBe('An approver may shorten an access, not lengthen it.');
+    expect(secondsFault(request, decision(ann, { seconds: 600 }))).toBeNull();
+    expect(secondsFault(request, decision(ann, { seconds: 300, verdict: 'deny' }))).toBe('Only the approval of an access can shorten it.');
+    expect(secondsFault({ canonical: { ...request.canonical, subject: operation } }, shorter)).toBe('Only the approval of an access can shorten it.');
   });
 });
 

@@ -22,8 +22,8 @@ export interface Surroundings {
 export async function isSigned({ canonical }: Pick<ApprovalRequest, 'canonical'>, decision: SignedDecision, approver: Approver): Promise<boolean> {
   const { key } = approver;
   if (key === null || key.id !== decision.signature.key || decision.request !== canonical.id) return false;
-  const { verdict, human, reason, at } = decision;
-  const bytes = decisionBytes({ request: canonical, verdict, approver: approver.id, human, reason, at });
+  const { verdict, human, reason, seconds, at } = decision;
+  const bytes = decisionBytes({ request: canonical, verdict, approver: approver.id, human, reason, seconds, at });
   return holds(verifyEd25519, { publicKey: key.publicKey, bytes, signature: decision.signature.signature });
 }
 
@@ -35,6 +35,13 @@ export function barredFault(approver: Approver, group: string, barred: readonly 
   return isBarred ? 'Nobody decides on their own request.' : null;
 }
 
+/** Why this decision may not shorten what was asked for, or not so; null: it does not, or it may. */
+export function secondsFault({ canonical }: Pick<ApprovalRequest, 'canonical'>, { verdict, seconds }: SignedDecision): string | null {
+  if (seconds === undefined) return null;
+  if (canonical.subject.kind !== 'access' || verdict !== 'approve') return 'Only the approval of an access can shorten it.';
+  return seconds <= canonical.subject.seconds ? null : 'An approver may shorten an access, not lengthen it.';
+}
+
 /** Why the request is not approved by as many distinct humans as its terms ask for; null: it is. */
 export async function approvalFault(request: ApprovalRequest, { approvers, barred, now }: Surroundings): Promise<string | null> {
   const { terms, expiresAt } = request.canonical;
@@ -44,7 +51,7 @@ export async function approvalFault(request: ApprovalRequest, { approvers, barre
     if (decision.verdict !== 'approve') return 'The request was denied.';
     const approver = approvers.find(({ id }) => id === decision.approver);
     if (approver === undefined) return 'An approver is no longer known.';
-    const fault = barredFault(approver, terms.group, barred);
+    const fault = barredFault(approver, terms.group, barred) ?? secondsFault(request, decision);
     if (fault !== null) return fault;
     if (humanKey(decision.human) !== humanKey(approver.human) || !(await isSigned(request, decision, approver))) return 'A signature does not hold.';
     humans.add(humanKey(approver.human));

@@ -77,7 +77,7 @@ const account: ServiceAccount = {
 async function addPerson(name: string, human = name): Promise<void> {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   keys.set(`usr_${name}`, privateKey);
-  const user: User = { id: `usr_${name}`, name, human, groups: ['dba'], disabled: false, createdAt: iso(start), key: null };
+  const user: User = { id: `usr_${name}`, name, human, groups: ['dba'], roles: [], disabled: false, createdAt: iso(start), key: null };
   const invitation = {
     id: `inv_${name}`,
     user: user.id,
@@ -122,12 +122,13 @@ const ask = (id: string, more: Partial<ApprovalTerms> = {}, subject?: RequestDra
   book.create(draft(id, more, subject), { gateway: subject?.kind === 'access' ? 'control' : gateway, reason: 'because', ticket: '' }, itself);
 
 function decision({ canonical }: ApprovalRequest, name: string, more: Partial<SignedDecision> = {}): SignedDecision {
-  const said = { verdict: 'approve', approver: `usr_${name}`, human: name, reason: 'fine', at: iso(now), ...more } as const;
+  const said = { verdict: 'approve' as const, approver: `usr_${name}`, human: name, reason: 'fine', seconds: undefined, at: iso(now), ...more };
   const key = keys.get(`usr_${name}`);
   if (key === undefined) throw new Error(`no key of ${name}`);
-  const { verdict, approver, human, reason, at } = said;
-  const signature = sign(null, decisionBytes({ request: canonical, verdict, approver, human, reason, at }), key).toString('base64url');
-  return { request: canonical.id, verdict, approver, human, reason, at, signature: { type: 'ed25519', key: `key_${name}`, signature } };
+  const { verdict, approver, human, reason, seconds, at } = said;
+  const signature = sign(null, decisionBytes({ request: canonical, verdict, approver, human, reason, seconds, at }), key).toString('base64url');
+  const shorter = seconds !== undefined && { seconds };
+  return { request: canonical.id, verdict, approver, human, reason, ...shorter, at, signature: { type: 'ed25519', key: `key_${name}`, signature } };
 }
 const say = (text: SignedDecision, signedInAt = now): Promise<ApprovalRequest> => book.decide(text, { exclusive, signedInAt });
 const statusOf = (id: string): string | undefined => state.read.requests.find(id)?.status;
@@ -262,6 +263,16 @@ describe('the end', () => {
 });
 
 describe('an approved access', () => {
+  it('lasts as long as the shortest approval says', async () => {
+    const made = await ask('req_a', { needed: 2 }, access);
+    await expect(say(decision(made, 'ann', { seconds: 601 }))).rejects.toMatchObject({ code: 'ERR_FORBIDDEN' });
+    await expect(say({ ...decision(made, 'ann'), seconds: 300 })).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
+    await say(decision(made, 'ann', { seconds: 300 }));
+    await say(decision(made, 'bob'));
+    expect(state.read.grants.ofRequest('req_a')).toMatchObject({ createdAt: iso(now), expiresAt: iso(now + 300_000) });
+    await expect(say(decision(await ask('req_b'), 'ann', { seconds: 60 }))).rejects.toMatchObject({ code: 'ERR_FORBIDDEN' });
+  });
+
   it('is used at once and grants the group for its time', async () => {
     now += 5_000;
     const used = await say(decision(await ask('req_a', {}, access), 'ann'));

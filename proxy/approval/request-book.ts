@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ApprovalRequest, CanonicalRequest, Grant, RequestDraft, SignedDecision } from '../contract/approval-request.ts';
+import type { ApprovalRequest, CanonicalRequest, Grant, RequestDraft, ShadowNote, SignedDecision } from '../contract/approval-request.ts';
 import { fail } from '../contract/errors.ts';
 import type { Snapshot } from '../contract/snapshot.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -7,7 +7,7 @@ import { newId } from '../lib/ids.ts';
 import { reasonOf } from '../lib/errors.ts';
 import type { ReadableState } from '../store/repositories.ts';
 import { requestChange, type Acting, type Commit, type RequestCode, type Told } from './committing.ts';
-import { decide, expire, isOver, use, withdraw } from './machine.ts';
+import { accessSeconds, decide, expire, isOver, use, withdraw } from './machine.ts';
 import { approvalFault, isSigned } from './quorum.ts';
 
 export interface RequestBookOptions {
@@ -32,6 +32,8 @@ export interface RequestOrigin {
   readonly ticket: string;
   readonly rowEstimate?: number | undefined;
 }
+
+type Asked = RequestOrigin & { readonly shadow?: ShadowNote | undefined };
 
 const maxOpen = 10_000;
 const maxOpenPerPrincipal = 100;
@@ -69,11 +71,11 @@ export class RequestBook {
   }
 
   /** Asks. Gives what people will sign. Rejects with ERR_CONFLICT, ERR_TOO_MANY_CONNECTIONS, ERR_AUDIT_UNAVAILABLE. */
-  async create(draft: RequestDraft, origin: RequestOrigin, by: Acting<'approval-request.created'>): Promise<ApprovalRequest> {
+  async create(draft: RequestDraft, { shadow, ...origin }: Asked, by: Acting<'approval-request.created'>): Promise<ApprovalRequest> {
     const checkpoint = await this.#options.checkpoint();
     const made = await by.exclusive(async (commit) => {
       const request = this.#draw(draft, origin, checkpoint);
-      await this.#announce('approval-request.created', request, commit);
+      await this.#announce('approval-request.created', request, commit, shadow);
       return request;
     });
     this.#schedule();
@@ -169,8 +171,8 @@ export class RequestBook {
     return { id: draft.id, status: 'pending', canonical, ...origin, barred, decisions: [], closedAt: null, closedReason: null };
   }
 
-  async #announce<C extends RequestCode>(code: C, request: ApprovalRequest, commit: Commit<C>): Promise<void> {
-    await commit(code, requestChange(request));
+  async #announce<C extends RequestCode>(code: C, request: ApprovalRequest, commit: Commit<C>, shadow?: ShadowNote): Promise<void> {
+    await commit(code, { ...requestChange(request), ...(shadow && { shadow: shadow.would, shadowVersion: shadow.version }) });
     this.#options.changed({ code, request });
   }
 
@@ -196,11 +198,11 @@ export class RequestBook {
   }
 
   /** The grant that a used access request gives; its times follow from the request, so that it is the same whenever it is made. */
-  async #grant({ id, canonical, closedAt, reason }: ApprovalRequest): Promise<void> {
+  async #grant({ id, canonical, closedAt, reason, decisions }: ApprovalRequest): Promise<void> {
     const { clock, state, itself, changed } = this.#options;
     const { subject, principal } = canonical;
     if (subject.kind !== 'access' || closedAt === null || state.grants.ofRequest(id) !== null) return;
-    const expires = Date.parse(closedAt) + subject.seconds * 1_000;
+    const expires = Date.parse(closedAt) + accessSeconds(subject.seconds, decisions) * 1_000;
     if (expires <= clock.now()) return;
     const grant: Grant = {
       id: newId('gra'),

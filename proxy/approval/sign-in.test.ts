@@ -21,6 +21,7 @@ function person(name: string): { user: User; privateKey: KeyObject } {
     name,
     human: name,
     groups: [],
+    roles: [],
     disabled: false,
     createdAt: at,
     key: { id: `key_${name}`, algorithm: 'ed25519', publicKey: x, enrolledAt: at },
@@ -106,6 +107,24 @@ test.each([
   expect(signIns.find(token)).toBeNull();
   people = before.map((user) => ({ ...user, disabled: false }));
   expect(found?.revoked()).not.toBeNull();
+});
+
+test('a role that was taken away ends what was begun with it, and the sign-in goes on with the others', async () => {
+  change({ roles: ['administrator', 'auditor'] });
+  const token = await signedIn();
+  const before = signIns.find(token);
+  expect(before?.revoked()).toBeNull();
+  change({ roles: ['auditor'] });
+  expect([before?.revoked(), signIns.find(token)?.user.roles, signIns.find(token)?.revoked()]).toEqual(['a role was taken away', ['auditor'], null]);
+  change({ roles: ['auditor', 'administrator'] });
+  expect(signIns.find(token)?.revoked()).toBeNull();
+});
+
+test('signing out ends this token and no other', async () => {
+  const [mine, other] = [await signedIn(), await signedIn()];
+  const found = signIns.find(mine);
+  found?.end();
+  expect([found?.revoked(), signIns.find(mine), signIns.find(other)?.revoked()]).toEqual(['the sign-in has ended', null, null]);
 });
 
 test('a user has at most twenty sign-ins: the oldest ends', async () => {

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { fail } from '../contract/errors.ts';
 import type { User } from '../contract/user.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { AppError } from '../lib/errors.ts';
 import { Secret } from '../lib/secret.ts';
 import { holds, signInBytes } from '../proof/decision.ts';
 import { verifyEd25519 } from './quorum.ts';
@@ -22,8 +23,10 @@ export interface SignedIn {
   readonly key: string;
   /** milliseconds since the epoch */
   readonly signedInAt: number;
-  /** why it is no longer good; null: it is */
+  /** why it is no longer good, or not with the roles that `user` had; null: it is */
   revoked(): string | null;
+  /** Signs out: the token is good for nothing any more. */
+  end(): void;
 }
 
 export interface SignInsOptions {
@@ -53,6 +56,12 @@ const alphabet = 'abcdefghijkmnpqrstuvwxyzACDEFGHJ';
 /** The public key of RFC 8032's first test: unknown names cost a verification, too. */
 const nobodysKey = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
 
+/** The same words for every fault. */
+function refusal(): AppError {
+  const hint = 'It may have been replaced, the account disabled, or the clock of one machine be wrong: ask an administrator.';
+  return fail('ERR_UNAUTHENTICATED', { message: 'This key cannot sign in.', hint });
+}
+
 /** Tokens of approvers, in memory: they end with the process, with the user, and with the key. */
 export class SignIns {
   readonly #options: SignInsOptions;
@@ -74,7 +83,7 @@ export class SignIns {
     const now = clock.now();
     const isTimely = Math.abs(Date.parse(at) - now) <= clockMs;
     const key = user?.key ?? null;
-    if (!isKeyHolder || !isTimely || user === null || key === null || user.disabled) throw fail('ERR_UNAUTHENTICATED');
+    if (!isKeyHolder || !isTimely || user === null || key === null || user.disabled) throw refusal();
     this.#spend(nonce, user.id, now);
     return { user, key: key.id };
   }
@@ -99,7 +108,16 @@ export class SignIns {
     const entry = this.#entries.get(hash);
     if (entry === undefined || this.#fault(hash) !== null) return null;
     const user = this.#options.users.find(entry.user);
-    return user === null ? null : { user, key: entry.key, signedInAt: entry.signedInAt, revoked: () => this.#fault(hash) };
+    if (user === null) return null;
+    return {
+      user,
+      key: entry.key,
+      signedInAt: entry.signedInAt,
+      revoked: () => this.#fault(hash) ?? this.#roleFault(user),
+      end: () => {
+        this.#entries.delete(hash);
+      },
+    };
   }
 
   #fault(hash: string): string | null {
@@ -113,6 +131,12 @@ export class SignIns {
     return fault;
   }
 
+  /** The sign-in goes on, but what was begun with a role that was taken away since does not. */
+  #roleFault({ id, roles }: User): string | null {
+    const kept = this.#options.users.find(id)?.roles ?? [];
+    return roles.every((role) => kept.includes(role)) ? null : 'a role was taken away';
+  }
+
   #prune(now: number): void {
     for (const hash of [...this.#entries.keys()]) this.#fault(hash);
     for (const [nonce, { until }] of this.#nonces) if (until < now) this.#nonces.delete(nonce);
@@ -123,7 +147,7 @@ export class SignIns {
     let own = 0;
     for (const spent of this.#nonces.values()) if (spent.user === user) own++;
     // whoever signs so often waits until the old ones may be forgotten, and nobody else does
-    if (this.#nonces.has(nonce) || own >= maxNoncesPerUser || this.#nonces.size >= maxNonces) throw fail('ERR_UNAUTHENTICATED');
+    if (this.#nonces.has(nonce) || own >= maxNoncesPerUser || this.#nonces.size >= maxNonces) throw refusal();
     this.#nonces.set(nonce, { until: now + 2 * clockMs, user });
   }
 }

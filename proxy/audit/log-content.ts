@@ -89,6 +89,19 @@ export class LogContent {
     }
   }
 
+  /** Those of the entries, ascending, that there are. */
+  async *pick(indexes: readonly number[], withBodies: boolean): AsyncGenerator<LogEntry> {
+    const tail = this.tail;
+    const published = this.#published;
+    yield* this.#directory.picked(indexes, published, withBodies ? this.#unseal : undefined);
+    const wanted = new Set(indexes);
+    const range = { from: Math.max(published, indexes[0] ?? 0), to: (indexes.at(-1) ?? -1) + 1 };
+    for (const batch of tail) {
+      if (batch.firstIndex >= range.to || batch.firstIndex + batch.count <= range.from) continue;
+      for (const entry of this.#entriesOf(batch, range, withBodies)) if (wanted.has(entry.index)) yield entry;
+    }
+  }
+
   /** Throws ERR_NOT_FOUND outside the checkpoint. */
   async inclusion(index: number, size: number): Promise<Uint8Array[]> {
     return await this.#proof(size, () => proveInclusion(index, size, this.#nodes(size), sha256));

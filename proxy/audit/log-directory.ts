@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { fail } from '../contract/errors.ts';
 import { hashBytes } from '../proof/merkle.ts';
 import { parseBundle, type Tile, tilePath, tileWidth, widthAt } from '../proof/tiles.ts';
-import { readBodySegment, segmentEntries } from './body-segments.ts';
-import { parseBodies } from './entry.ts';
+import { BodyReading } from './body-reading.ts';
 import { namesIn, readIfThere } from './log-files.ts';
 import type { Unseal } from './sealing.ts';
 
@@ -50,32 +49,32 @@ export class LogDirectory {
   /** Entries `from` up to `to` of a log of `size` entries, with their bodies where `unseal` is given and bodies are kept. */
   async *entries(range: { from: number; to: number; size: number }, unseal?: Unseal): AsyncGenerator<LogEntry> {
     const to = Math.min(range.to, range.size);
+    const bodies = unseal === undefined ? null : new BodyReading(this.bodies, unseal);
     for (let at = range.from; at < to; ) {
       const index = Math.floor(at / tileWidth);
       const end = Math.min(to, (index + 1) * tileWidth);
       const headers = await this.bundle(index, range.size);
-      const bodies = unseal === undefined ? null : await this.bodiesOf(at, end, unseal);
-      for (; at < end; at++) {
-        const body = bodies?.get(at);
-        yield { index: at, header: headers[at % tileWidth]?.toString() ?? '', ...(body !== undefined && { body }) };
-      }
+      for (; at < end; at++) yield await this.#entry(at, headers, bodies);
     }
   }
 
-  /** Body texts of the entries `from` up to `to`. Throws ERR_VERIFICATION_FAILED when they do not open. */
-  async bodiesOf(from: number, to: number, unseal: Unseal): Promise<Map<number, string>> {
-    const texts = new Map<number, string>();
-    // a commit can reach over the end of its segment, never over a whole one
-    for (let segment = Math.max(0, Math.floor(from / segmentEntries) - 1); segment * segmentEntries < to; segment++) {
-      const read = await readBodySegment(this.bodies, segment);
-      for (const { firstIndex, count, sealed } of read?.batches ?? []) {
-        if (firstIndex + count <= from || firstIndex >= to) continue;
-        for (const { ordinal, text } of parseBodies(unseal(firstIndex, sealed))) {
-          if (firstIndex + ordinal >= from && firstIndex + ordinal < to) texts.set(firstIndex + ordinal, text);
-        }
-      }
+  /** Those of the entries, ascending, that are in a log of `size` entries; bodies as in `entries`. */
+  async *picked(indexes: readonly number[], size: number, unseal?: Unseal): AsyncGenerator<LogEntry> {
+    const bodies = unseal === undefined ? null : new BodyReading(this.bodies, unseal);
+    let bundle = -1;
+    let headers: readonly Buffer[] = [];
+    for (const at of indexes) {
+      if (at >= size) return;
+      const index = Math.floor(at / tileWidth);
+      if (index !== bundle) headers = await this.bundle(index, size);
+      bundle = index;
+      yield await this.#entry(at, headers, bodies);
     }
-    return texts;
+  }
+
+  async #entry(index: number, headers: readonly Buffer[], bodies: BodyReading | null): Promise<LogEntry> {
+    const body = await bodies?.text(index);
+    return { index, header: headers[index % tileWidth]?.toString() ?? '', ...(body !== undefined && { body }) };
   }
 
   async #wider(tile: Tile): Promise<Buffer | null> {

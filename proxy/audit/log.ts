@@ -201,6 +201,16 @@ export class AuditLog {
     return checkpoint;
   }
 
+  /** Resolves when there are more than `size` durable entries, when there will be none, or when the signal aborts. */
+  async grown(size: number, signal: AbortSignal): Promise<void> {
+    const wake = (): void => {
+      this.#progressed();
+    };
+    signal.addEventListener('abort', wake, { once: true });
+    await this.#until(() => this.size > size || signal.aborted);
+    signal.removeEventListener('abort', wake);
+  }
+
   /** Records `log.stopped`, signs the last checkpoint, empties the journal. A lost log is just let go. */
   async stop(): Promise<void> {
     if (this.#isWritable) {

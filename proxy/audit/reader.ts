@@ -3,7 +3,7 @@ import { type ErrorCode, errorTable, fail } from '../contract/errors.ts';
 import { type Channel, connectUnix } from '../ipc/channel.ts';
 import { fromBase64 } from '../proof/bytes.ts';
 import { decodeFrame, jsonFrame } from './frames.ts';
-import { Proof, ReadResult, type Request, Status, SyncResult } from './requests.ts';
+import { Grown, Proof, ReadResult, type Request, Status, SyncResult } from './requests.ts';
 
 const Response = z.union([
   z.strictObject({ result: z.unknown() }),
@@ -37,12 +37,24 @@ export class AuditReader {
     return Status.parse(await this.#ask({ do: 'status' }));
   }
 
+  /** Durable entries, once they are more than `size` or some seconds have passed; at once when the log takes no more. */
+  async grown(size: number): Promise<number> {
+    return Grown.parse(await this.#ask({ do: 'grown', size })).size;
+  }
+
   /** At most 1000 entries or 4 MiB; go on at `next`. With bodies when the reader has a token and `bodies` is set. */
   async read(range: { from: number; to: number; bodies?: boolean }): Promise<ReadResult> {
     const { token } = this.#options;
     const withBodies = range.bodies === true;
     if (withBodies && token === undefined) throw fail('ERR_FORBIDDEN');
     return ReadResult.parse(await this.#ask({ do: 'read', from: range.from, to: range.to, ...(withBodies && { token }) }));
+  }
+
+  /** At most 1000 entries, given in ascending order, with their bodies; `text`: only those in which it stands. Go on with those from `next` on. */
+  async pick({ indexes, text }: { indexes: readonly number[]; text?: string | undefined }): Promise<ReadResult> {
+    const { token } = this.#options;
+    if (token === undefined) throw fail('ERR_FORBIDDEN');
+    return ReadResult.parse(await this.#ask({ do: 'pick', indexes: [...indexes], ...(text !== undefined && { text }), token }));
   }
 
   /** Signed note of the newest head, or null before the first. */

@@ -10,7 +10,11 @@ const token = z.string().max(256);
 
 export const Request = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('status') }),
+  /** answered when there are more than `size` durable entries, or after some seconds */
+  z.strictObject({ do: z.literal('grown'), size: index }),
   z.strictObject({ do: z.literal('read'), from: index, to: index, token: token.optional() }),
+  /** ascending; `text`: only those in which it stands */
+  z.strictObject({ do: z.literal('pick'), indexes: z.array(index).min(1).max(1_000), text: z.string().max(1_000).optional(), token }),
   z.strictObject({ do: z.literal('proof'), index, size: index }),
   z.strictObject({ do: z.literal('consistency'), from: index, to: index }),
   z.strictObject({ do: z.literal('sync') }),
@@ -37,11 +41,14 @@ export const ReadResult = z.strictObject({
 });
 export type ReadResult = z.infer<typeof ReadResult>;
 
+export const Grown = z.strictObject({ size: index });
 export const Proof = z.strictObject({ hashes: z.array(z.string()) });
 export const SyncResult = z.strictObject({ checkpoint: z.string() });
 
 const maxEntries = 1_000;
 const maxChars = 4 * 1024 * 1024;
+/** well below the deadline of a reader */
+const growthWaitMs = 5_000;
 
 export interface RequestContext {
   readonly log: AuditLog;
@@ -63,9 +70,15 @@ export async function answer(request: Exclude<Request, { do: 'reopen' }>, contex
       };
       return status;
     }
+    case 'grown':
+      await log.grown(request.size, AbortSignal.timeout(growthWaitMs));
+      return { size: log.size };
     case 'read':
       if (request.token !== undefined) assertReader(context, request.token);
       return await read(log, request, request.token !== undefined);
+    case 'pick':
+      assertReader(context, request.token);
+      return await pick(log, request);
     case 'proof':
       return { hashes: (await log.content.inclusion(request.index, request.size)).map(toBase64) };
     case 'consistency':
@@ -91,4 +104,17 @@ async function read(log: AuditLog, range: { from: number; to: number }, withBodi
     entries.push(entry);
   }
   return { entries, next: Math.max(range.from, to) };
+}
+
+/** The bodies of entries that lie far apart, without those between them. */
+async function pick(log: AuditLog, { indexes, text }: { indexes: readonly number[]; text?: string | undefined }): Promise<ReadResult> {
+  const entries: ReadResult['entries'] = [];
+  let chars = 0;
+  for await (const entry of log.content.pick(indexes, true)) {
+    if (text !== undefined && !entry.header.includes(text) && entry.body?.includes(text) !== true) continue;
+    chars += entry.header.length + (entry.body?.length ?? 0);
+    if (entries.length > 0 && chars > maxChars) return { entries, next: entry.index };
+    entries.push(entry);
+  }
+  return { entries, next: (indexes.at(-1) ?? -1) + 1 };
 }

@@ -3,9 +3,10 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseEnrolmentCode } from '../contract/enrolment-code.ts';
 import { Secret } from '../lib/secret.ts';
 import { decisionBytes, holds } from '../proof/decision.ts';
-import { defaultKeyFile, parseEnrolmentCode, prepareKeyFile, readKeyFile, SigningKey, unlock, type KeyFile, type KeyPlace } from './approver-key.ts';
+import { defaultKeyFile, prepareKeyFile, readKeyFile, SigningKey, unlock, type KeyFile, type KeyPlace } from './approver-key.ts';
 
 const place: KeyPlace = { url: 'https://127.0.0.1:8443', caPem: 'PEM', service: 'postern.example/log', user: 'ann', userId: 'usr_a', keyId: 'key_a' };
 const passphrase = new Secret('correct horse');

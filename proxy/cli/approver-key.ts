@@ -15,29 +15,13 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../contract/errors.ts';
 import { Secret } from '../lib/secret.ts';
-import { fromBase64url, utf8 } from '../proof/bytes.ts';
+import { utf8 } from '../proof/bytes.ts';
 import { canonicalJson } from '../proof/canonical.ts';
 import type { Environment } from './session.ts';
 
 const Https = z.url({ protocol: /^https$/ }).max(500);
 const Base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const Line = z.string().min(1).max(200);
-
-/** What an administrator hands over; `ca`: SHA-256 of the CA certificate (DER), hex; `code`: the secret part, good once. */
-const EnrolmentCode = z.strictObject({ url: Https, ca: z.string().regex(/^[0-9a-f]{64}$/), service: Line, user: Line, code: z.string().min(16).max(200) });
-export type EnrolmentCode = z.infer<typeof EnrolmentCode>;
-
-const maxCodeChars = 4_096;
-
-/** Reads `postern-enrol:…`. Throws ERR_INVALID_INPUT; the message never repeats the code. */
-export function parseEnrolmentCode(text: string): EnrolmentCode {
-  const [, encoded] = /^postern-enrol:([A-Za-z0-9_-]+)$/.exec(text.trim().slice(0, maxCodeChars)) ?? [];
-  try {
-    return EnrolmentCode.parse(JSON.parse(Buffer.from(fromBase64url(encoded ?? '')).toString()));
-  } catch {
-    throw fail('ERR_INVALID_INPUT', { message: 'This is no enrolment code.', hint: 'Copy it whole: it begins with postern-enrol: and is one line.' });
-  }
-}
 
 const SealedSeed = z.strictObject({
   type: z.literal('scrypt-aes-256-gcm'),

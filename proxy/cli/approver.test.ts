@@ -65,8 +65,8 @@ async function answer(path: string, given: Record<string, unknown>): Promise<unk
   }
   if (path.endsWith('/decisions')) {
     const decision = SignedDecision.parse(given['decision']);
-    const { verdict, approver, human, reason, at, signature } = decision;
-    const bytes = decisionBytes({ request: request.canonical, verdict, approver, human, reason, at });
+    const { verdict, approver, human, reason, seconds, at, signature } = decision;
+    const bytes = decisionBytes({ request: request.canonical, verdict, approver, human, reason, seconds, at });
     expect(await holds(verifyEd25519, { publicKey: user.key?.publicKey ?? '', bytes, signature: signature.signature })).toBe(true);
     const decided: RequestView = { ...request, status: verdict === 'approve' ? 'approved' : 'denied', decisions: [decision] };
     return odd.decided?.(decided) ?? decided;
@@ -120,7 +120,7 @@ beforeEach(async () => {
   odd = {};
   calls = [];
   streams = [];
-  user = { id: 'usr_a', name: 'ann', human: 'ann@example.com', groups: ['dba'], disabled: false, createdAt: created, key: null };
+  user = { id: 'usr_a', name: 'ann', human: 'ann@example.com', groups: ['dba'], roles: [], disabled: false, createdAt: created, key: null };
   request = requestOf('delete from public.cards');
   await rm(join(directory, 'config'), { recursive: true, force: true });
 });
@@ -301,6 +301,16 @@ describe('deciding', () => {
     expect(first.out.match(/x/g)?.length).toBeGreaterThan(20_000);
     expect(decisions()).toBe(0);
     expect(await run([...approve, '--yes', ...withPassphrase()], [])).toMatchObject({ code: 0 });
+  });
+
+  test('an access can be shortened, never lengthened, and the length is signed', async () => {
+    const shorten = (duration: string) => run([...approve, '--for', duration, '--yes', ...withPassphrase()]);
+    expect([await shorten('5m'), decisions()]).toMatchObject([{ code: 2 }, 0]);
+    request = { ...request, canonical: { ...request.canonical, subject: { kind: 'access', joins: 'dba', seconds: 3_600 } } };
+    for (const duration of ['61m', '59s', '1h30']) expect([duration, (await shorten(duration)).code, decisions()]).toEqual([duration, 2, 0]);
+    expect(await shorten('5m')).toMatchObject({ code: 0 });
+    expect(calls.at(-1)?.body['decision']).toMatchObject({ verdict: 'approve', seconds: 300 });
+    expect((await run(['requests', 'deny', 'req_a', '--for', '5m', '--reason', 'no', '--yes', ...withPassphrase()])).code).toBe(2);
   });
 
   test('an answer about another request, or without the signature, is a fault', async () => {

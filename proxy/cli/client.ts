@@ -1,12 +1,12 @@
 import { request, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { z } from 'zod';
 import { api, type Input, type Output, type RouteName, type StreamName } from '../contract/api.ts';
-import { pathParameters, type AnyRoute } from '../contract/api-route.ts';
+import { addressOf, errorOf, isErrorAnswer } from '../contract/api-call.ts';
+import type { AnyRoute } from '../contract/api-route.ts';
 import { errorTable, fail, type ErrorCode } from '../contract/errors.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Secret } from '../lib/secret.ts';
-import { eventData } from './server-events.ts';
+import { eventData } from '../contract/server-events.ts';
 
 export interface ClientOptions {
   /** `https://host:port` */
@@ -26,15 +26,6 @@ interface Sending {
   readonly deadline: boolean;
   readonly lastEvent?: number | undefined;
 }
-
-const ErrorAnswer = z.object({
-  error: z.object({
-    code: z.string(),
-    message: z.string(),
-    hint: z.string(),
-    faults: z.array(z.object({ path: z.string(), message: z.string(), line: z.int().optional(), column: z.int().optional() })).optional(),
-  }),
-});
 
 /** The control API over HTTPS; every call and answer is checked against the contract. */
 export class Client {
@@ -64,7 +55,7 @@ export class Client {
     try {
       for await (const line of lines) {
         const value: unknown = JSON.parse(line);
-        if (ErrorAnswer.safeParse(value).success) throw errorOf(line);
+        if (isErrorAnswer(value)) throw errorOf(line);
         // the contract's own schema gives this type
         yield api[name].output.parse(value) as Output<K>;
       }
@@ -121,22 +112,6 @@ export class Client {
   }
 }
 
-/** Path, query and body of a call. */
-export function addressOf(route: AnyRoute, input: Readonly<Record<string, unknown>>): { path: string; body: string | undefined } {
-  const named = pathParameters(route.path);
-  const path = route.path.replaceAll(/\{([a-zA-Z]+)\}/g, (_, parameter: string) => encodeURIComponent(textOf(input[parameter])));
-  const others = Object.entries(input).filter(([key, value]) => !named.includes(key) && value !== undefined);
-  if (route.method === 'GET' || route.method === 'DELETE') {
-    const query = new URLSearchParams(others.map(([key, value]): [string, string] => [key, textOf(value)])).toString();
-    return { path: query === '' ? path : `${path}?${query}`, body: undefined };
-  }
-  return { path, body: JSON.stringify(Object.fromEntries(others)) };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
 function unreachable(error: Error, url: string): AppError {
   if ('code' in error && typeof error.code === 'string' && error.code in errorTable) return fail(error.code as ErrorCode);
   if ('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')) {
@@ -172,27 +147,4 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
     }
     if (unread.length > maxLineBytes) throw fail('ERR_INTERNAL', { message: 'A line of the answer is too long.' });
   }
-}
-
-function errorOf(body: string): AppError {
-  let parsed: z.infer<typeof ErrorAnswer>;
-  try {
-    parsed = ErrorAnswer.parse(JSON.parse(body));
-  } catch {
-    return fail('ERR_INTERNAL', { message: 'The service answered with something that is no error of Postern.' });
-  }
-  const { code, message, hint, faults } = parsed.error;
-  const known = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'ERR_INTERNAL';
-  return fail(known, {
-    message,
-    hint,
-    ...(faults && {
-      faults: faults.map(({ path, message: text, line, column }) => ({
-        path,
-        message: text,
-        ...(line !== undefined && { line }),
-        ...(column !== undefined && { column }),
-      })),
-    }),
-  });
 }

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
+import type { EnrolmentCode } from '../contract/enrolment-code.ts';
 import { fail } from '../contract/errors.ts';
 import type { User } from '../contract/user.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Secret } from '../lib/secret.ts';
 import { enrolmentBytes } from '../proof/decision.ts';
-import { prepareKeyFile, SigningKey, type EnrolmentCode } from './approver-key.ts';
+import { prepareKeyFile, SigningKey } from './approver-key.ts';
 import { callSignIn } from './approver.ts';
 import { Client } from './client.ts';
 import { authorityOf } from './pinned-authority.ts';

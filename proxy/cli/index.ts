@@ -13,6 +13,7 @@ import { addServiceCommands } from './commands/service.ts';
 import { addSessionCommands } from './commands/sessions.ts';
 import { addUserCommands } from './commands/users.ts';
 import { addWebhookCommands } from './commands/webhooks.ts';
+import { addWitnessCommands } from './commands/witnesses.ts';
 import { errorText, type Io } from './output.ts';
 import { addGlobalOptions, type Cli, type Environment } from './session.ts';
 
@@ -60,11 +61,13 @@ function createProgram(cli: Cli): Command {
   addUserCommands(program, cli);
   addEnrolmentCommand(program, cli);
   addWebhookCommands(program, cli);
+  addWitnessCommands(program, cli);
   addAuditCommands(program, cli);
   return program;
 }
 
-if (import.meta.main) {
+/** Runs a command line with this process's streams and environment; its exit code becomes the process's. */
+export async function runProcess(argv: readonly string[]): Promise<void> {
   const io: Io = {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
@@ -73,6 +76,8 @@ if (import.meta.main) {
   };
   // a closed pipe (`| head`) is no fault
   process.stdout.on('error', () => process.exit(0));
-  const { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY, XDG_CONFIG_HOME, HOME = homedir(), NO_COLOR } = process.env;
-  process.exitCode = await runCli(process.argv.slice(2), io, { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY, XDG_CONFIG_HOME, HOME, NO_COLOR });
+  const { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY, JOURNAL_STREAM, XDG_CONFIG_HOME, HOME = homedir(), NO_COLOR } = process.env;
+  process.exitCode = await runCli(argv, io, { POSTERN_DATA, POSTERN_TOKEN, CREDENTIALS_DIRECTORY, JOURNAL_STREAM, XDG_CONFIG_HOME, HOME, NO_COLOR });
 }
+
+if (import.meta.main) await runProcess(process.argv.slice(2));

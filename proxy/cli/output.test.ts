@@ -3,7 +3,7 @@ import { api } from '../contract/api.ts';
 import { fail } from '../contract/errors.ts';
 import type { RecordingEntry } from '../contract/api-views.ts';
 import { seconds } from './arguments.ts';
-import { addressOf } from './client.ts';
+import { addressOf } from '../contract/api-call.ts';
 import { errorText, table, visible } from './output.ts';
 import { replayText } from './replay.ts';
 

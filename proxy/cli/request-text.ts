@@ -187,8 +187,9 @@ function decisionsText({ decisions, closedAt, closedReason }: RequestView): stri
   return lines === '' && closed === '' ? '  nobody yet\n' : lines + closed;
 }
 
-function decisionLine({ verdict, human, approver, at, reason }: SignedDecision): string {
-  return `  ${verdict === 'approve' ? 'approved' : 'denied'} by ${shown(human)} (${shown(approver)}) at ${at}: ${shown(reason)}\n`;
+function decisionLine({ verdict, human, approver, at, reason, seconds }: SignedDecision): string {
+  const verb = verdict === 'deny' ? 'denied' : seconds === undefined ? 'approved' : `approved for ${span(seconds)}`;
+  return `  ${verb} by ${shown(human)} (${shown(approver)}) at ${at}: ${shown(reason)}\n`;
 }
 
 function expiryText({ canonical: { expiresAt }, status }: RequestView, now: number): string {

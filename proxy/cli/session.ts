@@ -13,6 +13,8 @@ export interface Environment {
   readonly POSTERN_TOKEN?: string | undefined;
   /** set by systemd for a unit with credentials */
   readonly CREDENTIALS_DIRECTORY?: string | undefined;
+  /** set by systemd where standard output goes to its journal */
+  readonly JOURNAL_STREAM?: string | undefined;
   /** where an approver's key is kept */
   readonly XDG_CONFIG_HOME?: string | undefined;
   readonly HOME?: string | undefined;

@@ -192,7 +192,7 @@ export const approvalApi = {
     roles: administrator,
     event: ['user.created'],
     errors: ['ERR_CONFLICT'],
-    input: z.strictObject({ name: Name, human: Human, groups: Groups.default([]) }),
+    input: z.strictObject({ name: Name, human: Human, groups: Groups.default([]), roles: User.shape.roles }),
     output: User,
   }),
   updateUser: route({
@@ -202,7 +202,13 @@ export const approvalApi = {
     roles: administrator,
     event: ['user.updated'],
     errors: ['ERR_NOT_FOUND'],
-    input: z.strictObject({ name: Name, human: Human.optional(), groups: Groups.optional(), disabled: z.boolean().optional() }),
+    input: z.strictObject({
+      name: Name,
+      human: Human.optional(),
+      groups: Groups.optional(),
+      roles: User.shape.roles.unwrap().optional(),
+      disabled: z.boolean().optional(),
+    }),
     output: User,
   }),
   deleteUser: route({

@@ -39,6 +39,8 @@ export const Status = z.strictObject({
   parts: z.array(PartStatus),
   liveSessions: z.int(),
   log: z.strictObject({ origin: z.string(), size: z.int() }),
+  /** where callers connect: the shared port of each protocol */
+  listeners: z.array(z.strictObject({ protocol: z.string(), host: z.string(), port: z.int() })).max(16),
 });
 export type Status = z.infer<typeof Status>;
 

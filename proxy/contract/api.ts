@@ -29,10 +29,13 @@ import {
   TokenView,
 } from './api-views.ts';
 import { approvalApi } from './api-approvals.ts';
+import { consoleApi } from './api-console.ts';
 import { Group, ServiceAccount, Token } from './principal.ts';
 
 const administrator = ['administrator'] as const;
 const both = ['administrator', 'auditor'] as const;
+/** approvers’ devices are witnesses: sizes and hashes of the log say nothing of what is in it */
+const readers = ['administrator', 'auditor', 'approver'] as const;
 
 const nothing = z.strictObject({});
 const byName = z.strictObject({ name: Name });
@@ -67,7 +70,12 @@ export const api = {
     event: null,
     errors: [],
     input: nothing,
-    output: z.strictObject({ state: z.enum(['up', 'degraded', 'down']) }),
+    output: z.strictObject({
+      state: z.enum(['up', 'degraded', 'down']),
+      version: z.string(),
+      /** versions of this API that the service speaks; a client speaks one of them or says who must be updated */
+      api: z.strictObject({ oldest: z.int(), newest: z.int() }),
+    }),
   }),
   status: route({
     method: 'GET',
@@ -439,7 +447,7 @@ export const api = {
     method: 'GET',
     path: '/v1/audit/checkpoint',
     summary: 'The newest signed checkpoint (C2SP tlog-checkpoint).',
-    roles: both,
+    roles: readers,
     event: null,
     errors: ['ERR_AUDIT_UNAVAILABLE'],
     input: nothing,
@@ -459,7 +467,7 @@ export const api = {
     method: 'GET',
     path: '/v1/audit/proofs/consistency',
     summary: 'Proof that a log only grew between two sizes.',
-    roles: both,
+    roles: readers,
     event: null,
     errors: ['ERR_NOT_FOUND'],
     input: z.strictObject({ from: Position, size: Position.optional() }),
@@ -478,6 +486,7 @@ export const api = {
   }),
 
   ...approvalApi,
+  ...consoleApi,
 } as const;
 
 export type Api = typeof api;

@@ -78,7 +78,18 @@ export type CanonicalRequest = z.infer<typeof CanonicalRequest>;
 /** What a gateway asks with; control adds id's companions: times, nonce, checkpoint. */
 export const RequestDraft = CanonicalRequest.omit({ v: true, createdAt: true, expiresAt: true, nonce: true, checkpoint: true });
 export type RequestDraft = z.infer<typeof RequestDraft>;
-export const AskedRequest = z.strictObject({ draft: RequestDraft, reason: Text(500), ticket: Text(100), rowEstimate: z.int().min(0).optional() });
+/** What the policies that decide nothing would have done instead. */
+export const ShadowNote = z.strictObject({ would: z.enum(['forward', 'refuse', 'hold']), version: z.string().max(128) });
+export type ShadowNote = z.infer<typeof ShadowNote>;
+
+export const AskedRequest = z.strictObject({
+  draft: RequestDraft,
+  reason: Text(500),
+  ticket: Text(100),
+  rowEstimate: z.int().min(0).optional(),
+  /** for the header of the event alone: no part of the request */
+  shadow: ShadowNote.optional(),
+});
 export type AskedRequest = z.infer<typeof AskedRequest>;
 
 /** How a decision is proven. `key` is the id of the approver's enrolled key; WebAuthn joins here. */
@@ -96,6 +107,8 @@ export const SignedDecision = z.strictObject({
   /** who that is, whatever the account: N-of-M counts humans */
   human: Text(200),
   reason: Text(500),
+  /** accesses only: shorter than asked for, in seconds; the shortest of all approvals counts */
+  seconds: z.int().min(60).max(86_400).optional(),
   at: z.iso.datetime(),
   signature: DecisionSignature,
 });

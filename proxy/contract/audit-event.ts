@@ -70,6 +70,12 @@ export const eventTable = {
   'webhook.deleted': { summary: 'A receiver of notifications was removed.', body: 'its last value', pci: '10.2.1.7' },
   'webhook.tested': { summary: 'A test message was sent to a receiver.', body: null, pci: '10.2.1.7' },
   'webhook.given-up': { summary: 'A notification could not be delivered.', body: null, pci: '10.7.2' },
+  'authentication.ended': { summary: 'A person signed out.', body: null, pci: '10.2.1.4' },
+  'service.restart-requested': { summary: 'An administrator had a process of the service started anew.', body: null, pci: '10.2.1.6' },
+  'shadow-policy.updated': { summary: 'The policies that are evaluated beside those in force were replaced.', body: 'the full new value', pci: '10.2.1.7' },
+  'witness.registered': { summary: 'A device that cosigns checkpoints was registered.', body: 'its full value', pci: '10.3.4' },
+  'witness.removed': { summary: 'A device that cosigns checkpoints was removed.', body: 'its last value', pci: '10.3.4' },
+  'checkpoint.cosigned': { summary: 'A witness cosigned a checkpoint of the log.', body: 'witness with its newest cosignature', pci: '10.3.4' },
   'control.denied': { summary: 'A call of the control API was refused.', body: null, pci: '10.2.1.4' },
 } as const satisfies Record<string, EventRow>;
 
@@ -111,6 +117,9 @@ export interface EventHeader {
   readonly acts?: readonly string[];
   readonly policies?: readonly string[];
   readonly policyVersion?: string;
+  /** what the shadow policies would have done, where that differs: `forward`, `refuse` or `hold` */
+  readonly shadow?: string;
+  readonly shadowVersion?: string;
   /** code of the error table */
   readonly error?: string;
   readonly reason?: string;

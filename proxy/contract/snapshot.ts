@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly tokens: readonly Token[];
   readonly resources: readonly Resource[];
   readonly policies: { readonly version: string; readonly files: readonly PolicyFile[] };
+  /** evaluated beside those in force, deciding nothing; null: none */
+  readonly shadow: { readonly version: string; readonly files: readonly PolicyFile[] } | null;
   readonly maskingRules: readonly MaskingRule[];
   /** whose signatures count */
   readonly approvers: readonly Approver[];

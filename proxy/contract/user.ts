@@ -13,7 +13,7 @@ export const ApproverKey = z.strictObject({
 });
 export type ApproverKey = z.infer<typeof ApproverKey>;
 
-/** A person who decides on requests. */
+/** A person: decides on requests of their groups and, by role, administers or audits. */
 export const User = z.strictObject({
   id: z.string().startsWith('usr_'),
   name: ServiceAccount.shape.name,
@@ -24,6 +24,11 @@ export const User = z.strictObject({
     .max(200)
     .regex(/^[^\p{C}]*$/u, 'no control or invisible characters'),
   groups: z.array(Group).max(64),
+  /** of the control plane; signing in as an approver needs none */
+  roles: z
+    .array(z.enum(['administrator', 'auditor']))
+    .max(2)
+    .default([]),
   disabled: z.boolean(),
   createdAt: z.iso.datetime(),
   /** null: not enrolled yet */

@@ -16,6 +16,7 @@ import { openState, type State } from '../store/state.ts';
 import { Changes } from './changes.ts';
 import type { Commit, ControlCaller, EventFields } from './context.ts';
 import { accessHandlers } from './handlers/access.ts';
+import { accountHandlers } from './handlers/account.ts';
 import { requestHandlers } from './handlers/requests.ts';
 import { userHandlers } from './handlers/users.ts';
 import type { ControlPorts } from './ports.ts';
@@ -30,7 +31,8 @@ let now: number;
 let permitted: boolean;
 let book: RequestBook;
 let signIns: SignIns;
-let handlers: ReturnType<typeof userHandlers> & ReturnType<typeof requestHandlers> & ReturnType<typeof accessHandlers>;
+let handlers: ReturnType<typeof userHandlers> & ReturnType<typeof requestHandlers> & ReturnType<typeof accessHandlers> & ReturnType<typeof accountHandlers>;
+let restarted: string[];
 
 const itself = { actor: { issuer: 'postern', subject: 'control', name: 'control', kind: 'service', credential: 'none' }, origin: 'control' } as const;
 const terms: ApprovalTerms = { group: 'dba', needed: 1, mode: 'hold', expiresInSeconds: 600, risk: 'normal', ownerDecides: false };
@@ -73,10 +75,10 @@ async function enrol(code: string, key: Person, more: { proof?: string } = {}) {
   return handlers.enrol({ code, publicKey: key.publicKey, proof: more.proof ?? sign(null, bytes, key.privateKey).toString('base64url') }, nobody());
 }
 
-async function addApprover(name: string, groups = ['dba']): Promise<Person> {
-  await handlers.createUser({ name, human: `${name}@example.com`, groups }, admin());
+async function addApprover(name: string, groups = ['dba'], by = admin()): Promise<Person> {
+  await handlers.createUser({ name, human: `${name}@example.com`, groups, roles: [] }, by);
   const key = newKey();
-  await enrol(codeOf((await handlers.inviteUser({ name, expiresInSeconds: 600 }, admin())).code), key);
+  await enrol(codeOf((await handlers.inviteUser({ name, expiresInSeconds: 600 }, by)).code), key);
   return key;
 }
 
@@ -84,6 +86,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'postern-handlers-'));
   now = Date.UTC(2026, 0, 1);
   events = [];
+  restarted = [];
   permitted = true;
   const clock = { now: () => now };
   state = openState(join(directory, 'state.db'), clock);
@@ -114,13 +117,17 @@ beforeEach(async () => {
     tell: () => undefined,
     mask: maskText,
     nextRequestChange: () => new Promise<void>((resolve) => setTimeout(resolve, 5)),
+    version: '1.2.3',
+    restart: (part: string) => {
+      restarted.push(part);
+    },
     enrolment: () => ({ url: 'https://localhost:8443', ca: 'c'.repeat(64), service }),
     access: {
       request: () => ({ permitted, terms, policies: ['ask'], policyVersion: 'v', message: 'not for you' }),
       breakGlass: () => ({ permitted, policies: ['glass'], message: 'not for you' }),
     },
   } satisfies Partial<ControlPorts>;
-  handlers = { ...userHandlers(ports), ...requestHandlers(ports), ...accessHandlers(ports) };
+  handlers = { ...userHandlers(ports), ...requestHandlers(ports), ...accessHandlers(ports), ...accountHandlers(ports) };
   const account = {
     owner: 'owner@example.com',
     purpose: 'nightly jobs',
@@ -143,9 +150,11 @@ afterEach(() => {
 
 describe('users and keys', () => {
   test('a code enrols one key, once, in time, for who holds it', async () => {
-    await handlers.createUser({ name: 'ann', human: 'ann@example.com', groups: [] }, admin());
-    await expect(handlers.createUser({ name: 'ann', human: 'bob@example.com', groups: [] }, admin())).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
-    await expect(handlers.createUser({ name: 'ci', human: 'bob@example.com', groups: [] }, admin())).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
+    await handlers.createUser({ name: 'ann', human: 'ann@example.com', groups: [], roles: [] }, admin());
+    await expect(handlers.createUser({ name: 'ann', human: 'bob@example.com', groups: [], roles: [] }, admin())).rejects.toMatchObject({
+      code: 'ERR_CONFLICT',
+    });
+    await expect(handlers.createUser({ name: 'ci', human: 'bob@example.com', groups: [], roles: [] }, admin())).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
     const made = await handlers.inviteUser({ name: 'ann', expiresInSeconds: 60 }, admin());
     const shown = JSON.parse(Buffer.from(made.code.replace('postern-enrol:', ''), 'base64url').toString()) as Record<string, string>;
     expect(shown).toEqual({ url: 'https://localhost:8443', ca: 'c'.repeat(64), service, user: 'ann', code: expect.stringMatching(/^[a-zA-Z]{32}$/) as string });
@@ -178,7 +187,7 @@ describe('users and keys', () => {
   });
 
   test('an invitation from before the first key replaces none', async () => {
-    await handlers.createUser({ name: 'ann', human: 'ann@example.com', groups: [] }, admin());
+    await handlers.createUser({ name: 'ann', human: 'ann@example.com', groups: [], roles: [] }, admin());
     const codes = [
       await handlers.inviteUser({ name: 'ann', expiresInSeconds: 600 }, admin()),
       await handlers.inviteUser({ name: 'ann', expiresInSeconds: 600 }, admin()),
@@ -291,5 +300,99 @@ describe('requests and grants', () => {
     await expect(handlers.reviewBreakGlass(review, admin())).rejects.toMatchObject({ code: 'ERR_FORBIDDEN' });
     expect((await handlers.reviewBreakGlass(review, second())).review).toMatchObject({ by: 'second' });
     await expect(handlers.reviewBreakGlass(review, second())).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
+  });
+});
+
+describe('people who administer', () => {
+  const person = (name: string) => as(caller(name, ['approver', ...(state.read.users.named(name)?.roles ?? [])]));
+  const forbidden = { code: 'ERR_FORBIDDEN' };
+
+  async function addAdministrator(name: string): Promise<Person> {
+    const key = await addApprover(name, []);
+    await handlers.updateUser({ name, roles: ['administrator'] }, admin());
+    now += 1_000;
+    return key;
+  }
+
+  test('give no groups, roles or other name to themselves, by no account of theirs', async () => {
+    await addAdministrator('eve');
+    const update = (patch: object, who = person('eve')) => Promise.resolve().then(() => handlers.updateUser({ name: 'eve', ...patch }, who));
+    for (const patch of [{ groups: ['dba'] }, { roles: ['administrator', 'auditor'] as const }, { human: 'someone@example.com' }])
+      await expect(update(patch)).rejects.toMatchObject(forbidden);
+    const own = { groups: ['dba'], roles: [] };
+    await expect(handlers.createUser({ name: 'eve2', human: ' EVE@example.com', ...own }, person('eve'))).rejects.toMatchObject(forbidden);
+    await handlers.createUser({ name: 'eve3', human: 'eve@example.com', groups: [], roles: [] }, person('eve'));
+    await expect(handlers.updateUser({ name: 'eve3', groups: ['dba'] }, person('eve'))).rejects.toMatchObject(forbidden);
+    await expect(handlers.updateUser({ name: 'eve3', human: 'other@example.com' }, person('eve'))).rejects.toMatchObject(forbidden);
+    // a service account of hers is she, too
+    const value = { ...(state.snapshot().serviceAccounts.find(({ name }) => name === 'other') ?? {}), owner: 'Eve@Example.com' };
+    await changes.commit('service-account.updated', itself, { affected: 'other', value });
+    await expect(update({ groups: ['dba'] }, as(caller('other', ['administrator'])))).rejects.toMatchObject(forbidden);
+    expect(await update({ roles: [] })).toMatchObject({ roles: [], groups: [] });
+    expect(await update({ groups: ['dba'] }, admin())).toMatchObject({ groups: ['dba'] });
+  });
+
+  test('confirm the replacement of a key only as another human, who was there before, and whose key it is not', async () => {
+    await addAdministrator('eve');
+    await addAdministrator('gus');
+    await addApprover('ann');
+    const invite = (name: string, who = person('eve')) => handlers.inviteUser({ name, expiresInSeconds: 600 }, who);
+    const confirm = (id: string, who: ReturnType<typeof person>) => handlers.confirmInvitation({ id }, who);
+    const made = await invite('ann');
+    await expect(confirm(made.id, person('eve'))).rejects.toMatchObject(forbidden);
+    const value = { ...(state.snapshot().serviceAccounts.find(({ name }) => name === 'other') ?? {}), owner: 'EVE@example.com' };
+    await changes.commit('service-account.updated', itself, { affected: 'other', value });
+    await expect(confirm(made.id, as(caller('other', ['administrator'])))).rejects.toMatchObject(forbidden);
+    await addAdministrator('new');
+    await expect(confirm(made.id, person('new'))).rejects.toMatchObject(forbidden);
+    expect(await confirm(made.id, person('gus'))).toMatchObject({ confirmedBy: 'gus' });
+    // not the one whose key it is, and not when nobody knows any more who invited
+    const own = await invite('gus');
+    await expect(confirm(own.id, person('gus'))).rejects.toMatchObject(forbidden);
+    const orphaned = await invite('ann');
+    await handlers.deleteUser({ name: 'eve' }, admin());
+    await expect(confirm(orphaned.id, person('gus'))).rejects.toMatchObject(forbidden);
+    const byMachine = await invite('ann', admin());
+    expect(await confirm(byMachine.id, person('gus'))).toMatchObject({ confirmedBy: 'gus' });
+  });
+
+  test('decide on nothing of service accounts they own, and review no emergency of these', async () => {
+    const key = await addApprover('owner', ['dba'], second());
+    const request = await asked('ci');
+    const who = as(caller('owner', ['approver', 'administrator'], { signedInAt: now }));
+    const barred = { ...decided(request, 'owner', key), human: 'owner@example.com' };
+    await expect(Promise.resolve().then(() => handlers.decideRequest({ id: request.id, decision: barred }, who))).rejects.toMatchObject(forbidden);
+    expect(await handlers.showRequest({ id: request.id }, who)).toMatchObject({ may: { decide: false, why: 'Nobody decides on their own request.' } });
+    const grant = await handlers.breakGlass({ group: 'migrators', seconds: 600, reason: 'production is down' }, as(caller('ci', ['caller'])));
+    await expect(handlers.reviewBreakGlass({ id: grant.id, finding: 'all well' }, who)).rejects.toMatchObject(forbidden);
+  });
+
+  test('ask who they are, and sign out', async () => {
+    await addAdministrator('eve');
+    let ended = false;
+    const eve = {
+      ...person('eve'),
+      caller: {
+        ...person('eve').caller,
+        end: () => {
+          ended = true;
+        },
+      },
+    };
+    expect(await handlers.whoAmI({}, eve)).toMatchObject({ name: 'eve', roles: ['approver', 'administrator'], user: { human: 'eve@example.com' }, service });
+    expect(await handlers.whoAmI({}, as(caller('ci', ['caller'])))).toMatchObject({ name: 'ci', user: null, version: '1.2.3' });
+    await handlers.signOut({}, eve);
+    expect([ended, events.at(-1)]).toEqual([
+      true,
+      expect.objectContaining({ code: 'authentication.ended', actor: expect.objectContaining({ name: 'eve' }) as object }),
+    ]);
+  });
+
+  test('a restart is recorded first and begins when the answer is out', async () => {
+    const answered = new AbortController();
+    await handlers.restartService({ part: 'gateway', reason: 'it hangs' }, { ...admin(), signal: answered.signal });
+    expect([events.at(-1)?.code, events.at(-1)?.reason, restarted]).toEqual(['service.restart-requested', 'it hangs', []]);
+    answered.abort();
+    expect(restarted).toEqual(['gateway']);
   });
 });

@@ -11,6 +11,8 @@ export interface ControlCaller {
   revoked(): string | null;
   /** approvers: when their key signed in, in milliseconds since the epoch */
   readonly signedInAt?: number;
+  /** people: ends the sign-in */
+  readonly end?: () => void;
 }
 
 /** What a handler adds to the event that its route names. */
@@ -27,6 +29,9 @@ export interface EventFields {
   readonly error?: string;
   /** the approval request it is about */
   readonly request?: string;
+  /** what the shadow policies would have done, where that differs */
+  readonly shadow?: string;
+  readonly shadowVersion?: string;
   /** public routes only: who proved an identity in the body */
   readonly actor?: Actor;
 }
@@ -56,6 +61,8 @@ export interface Change {
   readonly request?: string;
   readonly session?: string;
   readonly reason?: string;
+  readonly shadow?: string;
+  readonly shadowVersion?: string;
   /** public routes only: who proved an identity in the body */
   readonly actor?: Actor;
   /** what else follows the event: the vault */

@@ -1,16 +1,21 @@
 import type { Handlers } from './context.ts';
 import type { ControlPorts } from './ports.ts';
 import { accessHandlers } from './handlers/access.ts';
+import { accountHandlers } from './handlers/account.ts';
 import { auditHandlers } from './handlers/audit.ts';
+import { maskingHandlers } from './handlers/masking.ts';
+import { overviewHandlers } from './handlers/overview.ts';
 import { policyHandlers } from './handlers/policies.ts';
 import { requestHandlers } from './handlers/requests.ts';
 import { resourceHandlers } from './handlers/resources.ts';
 import { serviceAccountHandlers } from './handlers/service-accounts.ts';
 import { serviceHandlers } from './handlers/service.ts';
 import { sessionHandlers } from './handlers/sessions.ts';
+import { shadowHandlers } from './handlers/shadow.ts';
 import { tokenHandlers } from './handlers/tokens.ts';
 import { userHandlers } from './handlers/users.ts';
 import { webhookHandlers } from './handlers/webhooks.ts';
+import { witnessHandlers } from './handlers/witnesses.ts';
 
 /** One handler for every route of the contract. */
 export function createHandlers(ports: ControlPorts): Handlers {
@@ -22,9 +27,14 @@ export function createHandlers(ports: ControlPorts): Handlers {
     ...policyHandlers(ports),
     ...sessionHandlers(ports),
     ...auditHandlers(ports),
+    ...overviewHandlers(ports),
     ...requestHandlers(ports),
     ...accessHandlers(ports),
     ...userHandlers(ports),
+    ...accountHandlers(ports),
     ...webhookHandlers(ports),
+    ...shadowHandlers(ports),
+    ...witnessHandlers(ports),
+    ...maskingHandlers(),
   };
 }

@@ -4,14 +4,15 @@ import { api, type RouteName } from '../contract/api.ts';
 import { pathParameters, routeFaults, type AnyRoute } from '../contract/api-route.ts';
 import { asAppError, errorTable, fail, type ErrorCode } from '../contract/errors.ts';
 import type { AppError } from '../lib/errors.ts';
+import { serveConsole, type Console } from './console.ts';
 import { dispatch, type Dispatching } from './dispatch.ts';
 import { errorBody } from './error-body.ts';
 
 const maxBodyBytes = 1_048_576;
 const maxConnections = 1_000;
 
-/** Every route of the contract, and nothing else: no static files, no debugging addresses. */
-export function createApp(dispatching: Dispatching): Express {
+/** Every route of the contract and the files of the console, and nothing else: no debugging addresses. */
+export function createApp(dispatching: Dispatching, console: Console | null = null): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -21,6 +22,7 @@ export function createApp(dispatching: Dispatching): Express {
   app.set('trust proxy', false);
   app.set('query parser', 'simple');
   app.use(protect);
+  serveConsole(app, console);
   const routes: Readonly<Record<RouteName, AnyRoute>> = api;
   for (const name of Object.keys(api) as RouteName[]) register(app, name, routes[name], dispatching);
   app.use(() => {

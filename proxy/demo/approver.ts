@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseEnrolmentCode } from '../cli/approver-key.ts';
+import { parseEnrolmentCode } from '../contract/enrolment-code.ts';
 import type { Client } from '../cli/client.ts';
 import { enrol } from '../cli/enrolling.ts';
 import { demoApprover } from './configure.ts';

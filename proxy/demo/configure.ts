@@ -16,6 +16,12 @@ export const demoPrincipals = [
 /** Who looks at what the release bot deletes. */
 export const demoApprover = { name: 'alice', human: 'alice@example.com', groups: ['approvers'] } as const;
 
+/** Who may open the console: one administers, one decides. Their keys are made in whatever browser opens their link. */
+export const demoPeople = [
+  { name: 'olivia', human: 'olivia@example.com', groups: [], roles: ['administrator', 'auditor'], does: 'administrator' },
+  { name: 'bob', human: 'bob@example.com', groups: ['approvers'], roles: [], does: 'approver' },
+] as const;
+
 export const demoResource = 'payments';
 
 const starterSet = fileURLToPath(new URL('../../resources/policies/pci-dss-starter', import.meta.url));

@@ -12,6 +12,7 @@ import { startService, type Service } from '../processes/supervisor.ts';
 import { replaceFile } from '../store/files.ts';
 import { enrolApprover } from './approver.ts';
 import { configure, demoPrincipals, demoResource, tokens } from './configure.ts';
+import { consoleLinks, consoleText, type ConsoleLinks } from './people.ts';
 import { findTool, toolCache } from './debian-package.ts';
 import { removeCluster, startPostgres, type EmbeddedPostgres } from './embedded-postgres.ts';
 import { paymentsDatabase, paymentsRole, seedPayments } from './payments-schema.ts';
@@ -52,11 +53,11 @@ export async function runDemo(options: DemoOptions): Promise<0 | 1> {
   if (options.reset) await reset(dataDir, progress);
   const running: { stop: () => Promise<void> }[] = [];
   try {
-    const place = await start(options, { progress, running });
+    const { place, url, links } = await start(options, { progress, running });
     if (json) io.out(`${JSON.stringify({ ready: true, demo: join(dataDir, 'demo.json'), steps: steps(place) })}\n`);
     else
       io.out(
-        `${stepsText(place)}\nAddresses, tokens and the direct connection stand in ${join(dataDir, 'demo.json')}. Ctrl-C stops everything; the data stays (--reset begins anew).\n`,
+        `${consoleText(url, links)}${stepsText(place)}\nAddresses, tokens and the direct connection stand in ${join(dataDir, 'demo.json')}. Ctrl-C stops everything; the data stays (--reset begins anew).\n`,
       );
     await stopped;
     io.err('\nStopping.\n');
@@ -72,7 +73,7 @@ export async function runDemo(options: DemoOptions): Promise<0 | 1> {
 async function start(
   options: DemoOptions,
   { progress, running }: { progress: (line: string) => void; running: { stop: () => Promise<void> }[] },
-): Promise<DemoPlace> {
+): Promise<{ place: DemoPlace; url: string; links: ConsoleLinks }> {
   const { dataDir } = options;
   const ports = portsOf(options.portBase);
   const psql = await findTool('psql', ['postgresql-client-15'], {
@@ -86,6 +87,8 @@ async function start(
     version: options.version,
     config: { name: 'demo', listeners: { postgres: { host: '127.0.0.1', port: ports.postgres }, control: { host: '127.0.0.1', port: ports.control } } },
     adminTokenFile: join(dataDir, 'admin.token'),
+    // olivia is the one who administers
+    setUp: false,
     scanExclude: ['demo.json', 'demo.pgpass', 'demo-passwords.json', 'demo-approver.json', 'admin.token'],
   });
   running.push(service);
@@ -102,10 +105,11 @@ async function start(
     listenPort: ports.resource,
   });
   await enrolApprover(client, dataDir);
-  progress('principals, an approver, resource, policies (PCI DSS starter set) and masking rules are in force');
+  const links = await consoleLinks(client, service.controlUrl);
+  progress('principals, people, resource, policies (PCI DSS starter set) and masking rules are in force');
   const place: DemoPlace = { root, cwd: process.cwd(), dataDir, psql: psql.path, port: service.ports['postgres'] ?? ports.postgres, verifierKey };
-  await writeDemoFiles(place, { service, client, target, listenPort: ports.resource });
-  return place;
+  await writeDemoFiles(place, { service, client, target, links, listenPort: ports.resource });
+  return { place, url: service.controlUrl, links };
 }
 
 async function startTarget(
@@ -129,14 +133,14 @@ async function clientOf(service: Service): Promise<{ client: Client; verifierKey
 /** `demo.json` for programs, `demo.pgpass` for psql: both 0600. */
 async function writeDemoFiles(
   place: DemoPlace,
-  given: { service: Service; client: Client; target: { server: EmbeddedPostgres; app: Secret<string> }; listenPort: number },
+  given: { service: Service; client: Client; target: { server: EmbeddedPostgres; app: Secret<string> }; links: ConsoleLinks; listenPort: number },
 ): Promise<void> {
   const { dataDir, port } = place;
-  const { service, target, listenPort } = given;
+  const { service, target, links, listenPort } = given;
   const path = join(dataDir, 'demo.json');
   const minted = await tokens(given.client, await knownTokens(path));
   const demo = {
-    console: { url: service.controlUrl, caFile: join(service.layout.tls, 'ca.crt') },
+    console: { url: service.controlUrl, caFile: join(service.layout.tls, 'ca.crt'), links },
     principals: Object.fromEntries(demoPrincipals.map(({ name }) => [name, { token: minted[name] }])),
     resources: {
       [demoResource]: {

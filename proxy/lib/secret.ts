@@ -1,4 +1,5 @@
-import { inspect } from 'node:util';
+/** `util.inspect.custom`, without Node: the console holds secrets, too. */
+const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 /**
  * Holds a value that must never be printed. Printing, JSON, templates and `inspect` give `[secret]`;
@@ -23,7 +24,7 @@ export class Secret<T> {
     return '[secret]';
   }
 
-  [inspect.custom](): string {
+  [inspected](): string {
     return '[secret]';
   }
 }

@@ -5,13 +5,34 @@ const token = /(postern_[a-zA-Z]{8}_)([a-zA-Z]{8,})/g;
 
 /** Detector and labels over a text, and our own tokens; what is hidden becomes `*`. Equal texts come back when nothing is found. The length stays. */
 export function maskText(given: string): string {
+  return masking(given, () => undefined);
+}
+
+/** The same, and how many values each rule hid; tokens of ours count as `token`. */
+export function maskTextCounted(given: string): { masked: string; found: ReadonlyMap<string, number> } {
+  const found = new Map<string, number>();
+  const masked = masking(given, (rule, count) => {
+    found.set(rule, (found.get(rule) ?? 0) + count);
+  });
+  return { masked, found };
+}
+
+function masking(given: string, onFound: (rule: string, count: number) => void): string {
   if (given.length < 5) return given;
-  const text = given.includes('postern_') ? given.replaceAll(token, (_all, id: string, secret: string) => id + '*'.repeat(secret.length)) : given;
+  const text = given.includes('postern_') ? withoutTokens(given, onFound) : given;
   const bytes = Buffer.from(text);
   if (!mayNeedScan(bytes, 0, bytes.length)) return text;
-  let found = 0;
-  scanValue(bytes, { start: 0, end: bytes.length, type: 'text' }, (_rule, count) => {
-    found += count;
+  let total = 0;
+  scanValue(bytes, { start: 0, end: bytes.length, type: 'text' }, (rule, count) => {
+    total += count;
+    onFound(rule, count);
   });
-  return found > 0 ? bytes.toString() : text;
+  return total > 0 ? bytes.toString() : text;
+}
+
+function withoutTokens(text: string, onFound: (rule: string, count: number) => void): string {
+  return text.replaceAll(token, (_all, id: string, secret: string) => {
+    onFound('token', 1);
+    return id + '*'.repeat(secret.length);
+  });
 }

@@ -21,6 +21,7 @@ describe('operation headers', () => {
     const intent = { millis: 1_700_000_000_000, operation: 'opr_a_1', seq: 1, body: 'abc' };
     const intended = headers.intended(shape, decision, { ...intent, request: undefined });
     const approved = headers.intended(shape, decision, { ...intent, request: 'req_a' });
+    const shadowed = headers.intended(shape, { ...decision, shadow: { would: 'refuse', version: 's"1' } }, { ...intent, request: undefined });
     const settled = headers.settled({
       millis: 1,
       operation: 'opr_a_1',
@@ -32,9 +33,10 @@ describe('operation headers', () => {
       outcome: 'failure',
       error: 'bad "thing"',
     });
-    for (const text of [intended, approved, settled]) expect(text).toBe(canonicalJson(JSON.parse(text) as Parameters<typeof canonicalJson>[0]));
+    for (const text of [intended, approved, shadowed, settled]) expect(text).toBe(canonicalJson(JSON.parse(text) as Parameters<typeof canonicalJson>[0]));
     expect(JSON.parse(intended)).toMatchObject({ acts: ['sql:select public.o"r'], at: '2023-11-14T22:13:20.000Z', outcome: 'pending', policies: ['a', 'b'] });
     expect(JSON.parse(approved)).toMatchObject({ request: 'req_a' });
+    expect(JSON.parse(shadowed)).toEqual({ ...(JSON.parse(intended) as object), shadow: 'refuse', shadowVersion: 's"1' });
     expect(JSON.parse(settled)).toMatchObject({ outcome: 'failure', error: 'bad "thing"', masked: { x: 1 } });
   });
 });

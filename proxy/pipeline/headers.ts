@@ -21,6 +21,11 @@ export function actorOf(caller: Caller): Actor {
   return { issuer: caller.issuer, subject: caller.subject, name: caller.name, kind: 'service-account', credential: caller.credential };
 }
 
+/** What the shadow policies would have done, as headers say it. */
+export function shadowFields({ shadow }: Pick<Decision, 'shadow'>): Pick<EventHeader, 'shadow' | 'shadowVersion'> {
+  return shadow === undefined ? {} : { shadow: shadow.would, shadowVersion: shadow.version };
+}
+
 /** `sql:select public.orders`, at most 64, masked: object names are the client's words. */
 export function actLabels(acts: readonly Act[], mask: (text: string) => string): string[] {
   const labels = acts.slice(0, maxActs).map((act) =>
@@ -60,7 +65,7 @@ export class OperationHeaders {
   readonly #origin: string;
   readonly #session: string;
   readonly #actor: string;
-  readonly #fragments = new WeakMap<Facts, { decision: Decision; text: readonly [string, string] }>();
+  readonly #fragments = new WeakMap<Facts, { decision: Decision; text: readonly [string, string, string] }>();
   readonly #mask: (text: string) => string;
 
   constructor(identity: SessionIdentity, mask: (text: string) => string) {
@@ -74,11 +79,11 @@ export class OperationHeaders {
   }
 
   intended(facts: Facts, decision: Decision, at: { millis: number; operation: string; seq: number; body: string; request: string | undefined }): string {
-    const [acts, policies] = this.#decided(facts, decision);
+    const [acts, policies, shadow] = this.#decided(facts, decision);
     return (
       `{"account":${this.#account},"actor":${this.#actor},${acts}"affected":${this.#affected},"at":"${timestamp(at.millis)}","body":"${at.body}",` +
       `"code":"operation.intended","database":${this.#database},"operation":"${at.operation}","origin":${this.#origin},"outcome":"pending",` +
-      `${policies}${at.request === undefined ? '' : `"request":"${at.request}",`}"seq":${String(at.seq)},"session":${this.#session},"v":1}`
+      `${policies}${at.request === undefined ? '' : `"request":"${at.request}",`}"seq":${String(at.seq)},"session":${this.#session},${shadow}"v":1}`
     );
   }
 
@@ -101,12 +106,13 @@ export class OperationHeaders {
     );
   }
 
-  #decided(facts: Facts, decision: Decision): readonly [string, string] {
+  #decided(facts: Facts, decision: Decision): readonly [string, string, string] {
     const known = this.#fragments.get(facts);
     if (known?.decision === decision) return known.text;
     const text = [
       `"acts":${canonicalJson(actLabels(facts.acts, this.#mask))},`,
       `"policies":${canonicalJson([...decision.policies])},"policyVersion":${canonicalJson(decision.policyVersion)},`,
+      decision.shadow === undefined ? '' : `"shadow":"${decision.shadow.would}","shadowVersion":${canonicalJson(decision.shadow.version)},`,
     ] as const;
     this.#fragments.set(facts, { decision, text });
     return text;

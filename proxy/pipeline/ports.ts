@@ -60,6 +60,13 @@ export interface Decision {
   readonly policyVersion: string;
   /** permitted, but only after people decided; absent: at once */
   readonly approve?: ApprovalTerms;
+  /** what the shadow policies would have done, where that differs: for the record, nothing rests on it */
+  readonly shadow?: ShadowDecision;
+}
+
+export interface ShadowDecision {
+  readonly would: 'forward' | 'refuse' | 'hold';
+  readonly version: string;
 }
 
 /** Everything an approval is bound to; `exact` is never kept longer than the request lives. */
@@ -79,6 +86,7 @@ export interface ApprovalWanted {
   readonly hidden: readonly { readonly position: number; readonly type: string; readonly value: string }[];
   readonly exact: readonly Uint8Array[];
   readonly acts: readonly string[];
+  readonly shadow?: ShadowDecision;
   /** rows it will touch, for those who decide; null: unknown */
   readonly estimate: () => Promise<number | null>;
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { maxShownChars, type ApprovalTerms } from '../contract/approval-request.ts';
+import type { EventHeader } from '../contract/audit-event.ts';
 import { asAppError, errorTable, fail } from '../contract/errors.ts';
 import type { ColumnName, Facts, Span } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
@@ -12,7 +13,7 @@ import type { OperationId, SessionId } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
 import { canonicalJson } from '../proof/canonical.ts';
 import type { Admission, Credential, Denial, Fault, Operation, Outcome, Refusal, Session } from './engine.ts';
-import { actLabels, header, OperationHeaders, timestamp, type SessionIdentity } from './headers.ts';
+import { actLabels, header, OperationHeaders, shadowFields, timestamp, type SessionIdentity } from './headers.ts';
 import type { Outbox } from './outbox.ts';
 import { OperationPermit, type PermitOwner } from './permit.ts';
 import type { ApprovalWanted, CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
@@ -67,6 +68,11 @@ function unplannable({ acts, context }: Facts, { approve, policies, policyVersio
   if (approve === undefined || !runs) return null;
   const message = 'a command with functions that needs approval cannot be prepared';
   return { permitted: false, policies, message, hint: 'Send it as a simple query.', policyVersion };
+}
+
+/** What the shadow policies would have done is on record with the request. */
+function withoutShadow({ shadow: _, ...decision }: Decision): Decision {
+  return decision;
 }
 
 /** One live session: the pipeline's steps from submit to settle, in the order of ARCHITECTURE.md. */
@@ -304,6 +310,7 @@ export class LiveSession implements Session, PermitOwner {
       hidden,
       exact: (operation.bound ?? held.exact).map((bytes) => new Uint8Array(bytes)),
       acts: actLabels(facts.acts, this.#maskText),
+      ...(decision.shadow && { shadow: decision.shadow }),
       estimate: () => operation.estimate?.() ?? Promise.resolve(null),
     };
     return decision.approve.mode === 'retry' ? this.#claim(wanted, held) : this.#hold(wanted, held);
@@ -354,7 +361,7 @@ export class LiveSession implements Session, PermitOwner {
 
   /** The decision must still be the one that people were asked about. */
   #approved(request: string, { facts, decision, command, spans, exact }: Held): Admission {
-    const now = this.#scope.decide(facts);
+    const now = withoutShadow(this.#scope.decide(facts));
     const stands = now.permitted && now.policyVersion === decision.policyVersion && canonicalJson(now.approve ?? null) === canonicalJson(decision.approve);
     if (stands && !this.ended.aborted && this.#stray(facts, now) === null) return this.#admit(facts, now, { ...this.#next(), command, spans, exact, request });
     const message = 'What the approval rests on has changed.';
@@ -393,13 +400,14 @@ export class LiveSession implements Session, PermitOwner {
     const { facts } = operation;
     const command = this.#ports.masking.command(this.resource.name, facts, operation.shown());
     const acts = actLabels(facts.acts, this.#maskText);
-    this.#appendRefused({ error: 'ERR_ACCESS_DENIED', acts, policies: decision.policies, policyVersion: decision.policyVersion }, command);
+    const { policies, policyVersion } = decision;
+    this.#appendRefused({ error: 'ERR_ACCESS_DENIED', acts, policies, policyVersion, ...shadowFields(decision) }, command);
     return { code: 'ERR_ACCESS_DENIED', message: decision.message, hint: decision.hint, policies: decision.policies };
   }
 
   /** A refusal forwards nothing, so it never waits; a lost log is not hidden: the next permit meets it. */
   #appendRefused(
-    fields: { error: string; reason?: string; request?: string; acts?: readonly string[]; policies?: readonly string[]; policyVersion?: string },
+    fields: { error: string } & Pick<EventHeader, 'reason' | 'request' | 'acts' | 'policies' | 'policyVersion' | 'shadow' | 'shadowVersion'>,
     body: string,
     op = this.#next(),
   ): void {

@@ -5,6 +5,7 @@ import type { PolicyFile } from '../contract/snapshot.ts';
 import type { PolicyPort } from '../pipeline/ports.ts';
 import { type CompiledPolicies, compilePolicies, faultText } from './compile.ts';
 import { type InForce, createScope } from './scope.ts';
+import { besideOf, newShadow, type Shadow } from './shadow.ts';
 import { createSlices } from './slices.ts';
 
 export interface Policy {
@@ -14,6 +15,11 @@ export interface Policy {
    * old policies stay in force. Unchanged files are not compiled again: 1,000 policies take about half a second.
    */
   update(version: string, files: readonly PolicyFile[]): void;
+  /**
+   * Replaces the policies that are evaluated beside those in force; null: none. They decide nothing: when they cannot be
+   * taken there are none, and the fault is told.
+   */
+  beside(set: { readonly version: string; readonly files: readonly PolicyFile[] } | null): void;
 }
 
 export interface PolicyOptions {
@@ -26,16 +32,26 @@ export interface PolicyOptions {
 export function createPolicy({ clock = systemClock, onFault = () => undefined }: PolicyOptions = {}): Policy {
   let inForce: InForce | null = null;
   let files: readonly PolicyFile[] = [];
+  let shadow: Shadow | null = null;
+  const onShadowFault = (error: unknown): void => {
+    if (shadow === null) return;
+    shadow.faults += 1;
+    // the operator hears of the first: it may be there in every command
+    if (shadow.faults === 1) onFault(error);
+  };
   return {
     port: {
       get version() {
         return inForce?.version ?? 'none';
       },
-      scope: ({ caller, resource, database, account, origin }) =>
-        createScope(
-          { principal: { name: caller.name, groups: caller.groups }, resource: resource.name, database, account, origin },
-          { clock, onFault, inForce: () => inForce },
-        ),
+      scope: ({ caller, resource, database, account, origin }) => {
+        const request = { principal: { name: caller.name, groups: caller.groups }, resource: resource.name, database, account, origin };
+        return besideOf(
+          createScope(request, { clock, onFault, inForce: () => inForce }),
+          createScope(request, { clock, onFault: onShadowFault, inForce: () => shadow?.inForce ?? null }),
+          () => shadow,
+        );
+      },
     },
     update: (version, next) => {
       if (inForce !== null && sameFiles(files, next)) {
@@ -46,6 +62,16 @@ export function createPolicy({ clock = systemClock, onFault = () => undefined }:
       inForce?.slices.release();
       inForce = { version, slices };
       files = next.map(({ name, text }) => ({ name, text }));
+    },
+    beside: (set) => {
+      if (set !== null && shadow?.inForce.version === set.version) return;
+      shadow?.inForce.slices.release();
+      shadow = null;
+      try {
+        if (set !== null) shadow = newShadow({ version: set.version, slices: createSlices(compiledOrThrow(set.files)) });
+      } catch (error) {
+        onFault(error);
+      }
     },
   };
 }

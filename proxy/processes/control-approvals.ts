@@ -10,7 +10,7 @@ import { fail } from '../contract/errors.ts';
 import type { Snapshot } from '../contract/snapshot.ts';
 import type { Changes } from '../control/changes.ts';
 import type { ControlCaller } from '../control/context.ts';
-import { approverActor } from '../control/handlers/users.ts';
+import { personActor } from '../control/handlers/users.ts';
 import type { ControlPorts, EnrolmentAddress } from '../control/ports.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -101,12 +101,16 @@ export class Approvals {
       if (signal.aborted) done();
     });
 
-  /** The approver behind a token of a sign-in; null: it is none, or no longer. */
+  /** The person behind a token of a sign-in, with the roles they have now; null: it is none, or no longer. */
   authenticate(token: Secret<string>): ControlCaller | null {
     const found = this.signIns.find(token);
     if (found === null) return null;
     const { user, key, signedInAt } = found;
-    return { actor: approverActor(user, key), roles: ['approver'], revoked: () => found.revoked(), signedInAt };
+    const revoked = (): string | null => found.revoked();
+    const end = (): void => {
+      found.end();
+    };
+    return { actor: personActor(user, key), roles: ['approver', ...user.roles], revoked, signedInAt, end };
   }
 
   async stop(): Promise<void> {

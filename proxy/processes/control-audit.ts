@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { AuditClient } from '../audit/client.ts';
@@ -8,15 +7,23 @@ import type { AuditEventView } from '../contract/api-views.ts';
 import { eventTable, type EventCode } from '../contract/audit-event.ts';
 import { fail } from '../contract/errors.ts';
 import type { EventLog } from '../control/context.ts';
-import type { AuditFilter, AuditReading } from '../control/ports.ts';
+import type { AuditFilter, AuditPage, AuditReading } from '../control/ports.ts';
+import type { FoundEvents } from '../history/event-query.ts';
 import { toBase64 } from '../proof/bytes.ts';
 import { parseCheckpoint } from '../proof/checkpoint.ts';
 import { leafHash } from '../proof/merkle.ts';
 import { positionOf } from '../store/position.ts';
 import type { LoggedEvent } from '../store/state.ts';
+import type { HistoryThread } from './control-history.ts';
 
 const blockEntries = 1_000;
-const followMs = 250;
+/** events that one page of a search may look at, and for how long */
+const maxLooked = 20_000;
+const searchMs = 2_000;
+/** how long a search waits for the history to take in the newest events */
+const reachMs = 500;
+/** events of a session that a watcher gets first */
+const watchedBefore = 200;
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 
@@ -56,45 +63,31 @@ export function controlLog(client: AuditClient): EventLog {
   };
 }
 
-/** What the control API reads of the log. */
-export function auditReading(reader: AuditReader): AuditReading {
-  /** Bodies are opened for a whole block at once: the log reads and checks much more than one body to give one. */
-  const viewsOf = async (matching: readonly Entry[]): Promise<AuditEventView[]> => {
-    const [first, last] = [matching[0], matching.at(-1)];
-    if (first === undefined || last === undefined) return [];
-    const bodies = new Map<number, string | undefined>();
-    for await (const { index, body } of entriesOf(reader, { from: first.index, to: last.index + 1, bodies: true })) bodies.set(index, body);
-    return matching.map(({ index, header }) => ({ index, header: headerOf(header), body: bodies.get(index) ?? null }));
-  };
+/** The history as searching the log uses it. */
+type Finder = Pick<HistoryThread, 'ask' | 'count' | 'changed'>;
+
+/** What the control API reads of the log. The history only says where to look: what is shown is always the log's own. */
+export function auditReading(reader: AuditReader, history: Finder): AuditReading {
   const proven = async (size: number | null): Promise<{ size: number; root: string }> => {
     const checkpoint = parseCheckpoint((await reader.sync()).split('\n\n')[0]?.concat('\n') ?? '');
     if (checkpoint === null) throw fail('ERR_AUDIT_UNAVAILABLE', { detail: 'the log gave no checkpoint' });
     return size === null || size === checkpoint.size ? { size: checkpoint.size, root: toBase64(checkpoint.root) } : { size, root: '' };
   };
   return {
-    async search(filter, { limit, before }) {
-      const found: AuditEventView[] = [];
-      const { size } = await reader.status();
-      for (let to = Math.min(before ?? size, size); to > 0 && found.length < limit; to -= blockEntries) {
-        const matching: Entry[] = [];
-        for await (const entry of entriesOf(reader, { from: Math.max(0, to - blockEntries), to, bodies: filter.text !== undefined }))
-          if (matches(entry, filter)) matching.push(entry);
-        found.push(...(await viewsOf(matching.slice(-(limit - found.length)))).reverse());
-      }
-      return found;
-    },
+    search: (filter, page) => searched({ reader, history }, filter, page),
+    watch: (session, after, signal) => watched({ reader, history }, { session, after }, signal),
     async *tail({ count, follow }, signal) {
       let { size } = await reader.status();
       let from = Math.max(0, size - count);
       for (;;) {
-        for await (const entry of entriesOf(reader, { from, to: size, bodies: true }))
-          yield { index: entry.index, header: headerOf(entry.header), body: entry.body ?? null };
+        for await (const entry of entriesOf(reader, { from, to: size, bodies: true })) yield viewOf(entry);
         from = size;
         while (size <= from) {
           if (!follow) return;
-          const isGone = await sleep(followMs, false, { signal }).catch(() => true);
-          if (isGone) return;
+          const seen = history.count;
           ({ size } = await reader.status());
+          if (size <= from) await history.changed(seen, signal);
+          if (signal.aborted) return;
         }
       }
     },
@@ -117,6 +110,81 @@ export function auditReading(reader: AuditReader): AuditReading {
   };
 }
 
+interface Searching {
+  readonly reader: AuditReader;
+  readonly history: Finder;
+}
+
+/** One page: at most so many events are looked at, and for so long; `next` goes on from there. */
+async function searched({ reader, history }: Searching, filter: AuditFilter, page: { limit: number; before: number | null }): Promise<AuditPage> {
+  const { size } = await reader.status();
+  const deadline = performance.now() + searchMs;
+  // what the history has not taken in yet is looked at event by event
+  const taken = await history.ask('reach', { size, withinMs: reachMs });
+  const items: AuditEventView[] = [];
+  const look = (before: number): FoundEvents | Promise<FoundEvents> => {
+    if (before > taken) return untaken(before, taken);
+    const limit = filter.text === undefined ? page.limit - items.length : blockEntries;
+    return history.ask('find', { query: filter, limit, before, budgetMs: Math.max(1, deadline - performance.now()) });
+  };
+  let at = Math.min(page.before ?? size, size);
+  for (let looked = 0; at > 0 && looked < maxLooked && performance.now() < deadline; ) {
+    const { indexes, before } = await look(at);
+    looked += indexes.length;
+    for (const entry of await entriesAt(reader, indexes, filter.text)) {
+      if (!matches(entry, filter)) continue;
+      items.push(viewOf(entry));
+      if (items.length === page.limit) return { items, next: entry.index > 0 ? entry.index : null };
+    }
+    at = before ?? 0;
+  }
+  return { items, next: at > 0 ? at : null };
+}
+
+function untaken(at: number, taken: number): FoundEvents {
+  const from = Math.max(taken, at - blockEntries);
+  return { indexes: Array.from({ length: at - from }, (_, place) => at - 1 - place), before: from > 0 ? from : null };
+}
+
+/** The last events of a session, or those after an index, then what happens. */
+async function* watched(
+  { reader, history }: Searching,
+  { session, after }: { session: string; after: number | null },
+  signal: AbortSignal,
+): AsyncGenerator<AuditEventView> {
+  let from = after ?? (await beforeLast(history, session));
+  while (!signal.aborted) {
+    const seen = history.count;
+    const indexes: readonly number[] = await history.ask('sessionEvents', { session, after: from, limit: watchedBefore });
+    for (const entry of (await entriesAt(reader, indexes.toReversed())).reverse()) yield viewOf(entry);
+    from = indexes.at(-1) ?? from;
+    if (indexes.length === 0) await history.changed(seen, signal);
+  }
+}
+
+/** The index before the last events of a session. */
+async function beforeLast(history: Finder, session: string): Promise<number> {
+  const page = { limit: watchedBefore, before: Number.MAX_SAFE_INTEGER, budgetMs: searchMs };
+  const { indexes } = await history.ask('find', { query: { codes: null, session }, ...page });
+  return (indexes.at(-1) ?? 0) - 1;
+}
+
+/** Entries with their bodies, newest first as given; `text`: only those in which it stands. What lies between them stays in the log's process. */
+async function entriesAt(reader: AuditReader, newestFirst: readonly number[], text?: string): Promise<Entry[]> {
+  const found: Entry[] = [];
+  let left = newestFirst.toReversed();
+  while (left.length > 0) {
+    const { entries, next } = await reader.pick({ indexes: left.slice(0, blockEntries), text });
+    found.push(...entries);
+    left = left.filter((index) => index >= next);
+  }
+  return found.reverse();
+}
+
+function viewOf({ index, header, body }: Entry): AuditEventView {
+  return { index, header: headerOf(header), body: body ?? null };
+}
+
 const Header = z.record(z.string(), z.json());
 
 function headerOf(text: string): AuditEventView['header'] {
@@ -129,12 +197,18 @@ function matches(entry: Entry, filter: AuditFilter): boolean {
   const header = headerOf(entry.header);
   return (
     isAbout(header, filter) &&
+    isShadowed(header, filter) &&
     isWithin(header, filter) &&
     (filter.text === undefined || entry.header.includes(filter.text) || entry.body?.includes(filter.text) === true)
   );
 }
 
 type HeaderView = AuditEventView['header'];
+
+function isShadowed(header: HeaderView, { shadowed }: AuditFilter): boolean {
+  if (shadowed === undefined) return true;
+  return header['shadow'] !== undefined && (shadowed === true || header['shadowVersion'] === shadowed);
+}
 
 function isAbout(header: HeaderView, { codes, principal, resource, ...same }: AuditFilter): boolean {
   if (codes !== null && !codes.some((code) => code === header['code'])) return false;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Output } from '../contract/api.ts';
 import { AskedRequest, RequestId, type ApprovalRequest, type RequestDraft, type CanonicalRequest } from '../contract/approval-request.ts';
-import { FactsView } from '../contract/api-views.ts';
+import { FactsView, Status } from '../contract/api-views.ts';
 import { fail } from '../contract/errors.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { LeasedCredential, LiveSession, RecordingKey, Snapshot } from '../contract/snapshot.ts';
@@ -17,6 +17,7 @@ import { serveRpc, type RpcPeer, type RpcServer } from '../ipc/rpc.ts';
  *                       call  request   AskedRequest → CanonicalRequest: people are asked
  *                       call  use       {request} → null: from then on the approval is used up
  *                       call  withdraw  {request, reason} → null
+ *                       note  listening {listeners}: where callers connect
  *                       note  ended     {session}
  *                       note  progress  {sessions: {id: operations}}
  *   control → gateway   note  snapshot  Snapshot, on connection and after every change
@@ -30,6 +31,8 @@ export interface GatewayPorts {
   recordingKey(session: LiveSession): Promise<RecordingKey>;
   lease(session: LiveSession, resource: string): Promise<LeasedCredential>;
   ended(session: LiveSession): void;
+  /** a session began or ended, or went on */
+  sessionsChanged(): void;
   readonly requests: HeldRequests;
   /** a gateway came or went */
   changed(what: { gateway: string; connected: boolean; sessions: number }): void;
@@ -63,6 +66,7 @@ const Opened = z.strictObject({
 });
 const Resumed = z.strictObject({ sessions: z.array(Opened).max(maxSessions) });
 const Leasing = z.strictObject({ session: SessionId, resource: Word });
+const Listening = z.strictObject({ listeners: Status.shape.listeners });
 const Ended = z.strictObject({ session: SessionId });
 const Using = z.strictObject({ request: RequestId });
 const Withdrawing = z.strictObject({ request: RequestId, reason: z.string().max(500) });
@@ -78,6 +82,7 @@ interface Live {
 export class Gateways {
   readonly #ports: GatewayPorts;
   readonly #live = new Map<string, Live>();
+  readonly #listeners = new Map<RpcPeer, Status['listeners']>();
   /** who holds what waits for people */
   readonly #held = new Map<string, RpcPeer>();
   #server: RpcServer | null = null;
@@ -106,13 +111,18 @@ export class Gateways {
         this.#assertHeld(request, peer);
         await this.#ports.requests.withdraw(request, reason);
       },
+      listening: (params: unknown, peer: RpcPeer) => {
+        if (!peer.closed.aborted) this.#listeners.set(peer, Listening.parse(params).listeners);
+      },
       ended: (params: unknown, peer: RpcPeer) => {
         this.#drop(Ended.parse(params).session, peer);
       },
       progress: (params: unknown, peer: RpcPeer) => {
         for (const [id, operations] of Object.entries(Progress.parse(params).sessions)) {
           const live = this.#live.get(id);
-          if (live?.peer === peer) live.operations = operations;
+          if (live?.peer !== peer || live.operations === operations) continue;
+          live.operations = operations;
+          this.#ports.sessionsChanged();
         }
       },
     };
@@ -122,6 +132,7 @@ export class Gateways {
       peer.closed.addEventListener('abort', () => {
         const lost = [...this.#live.values()].filter((live) => live.peer === peer);
         for (const { session } of lost) this.#drop(session.id, peer);
+        this.#listeners.delete(peer);
         for (const [request, holder] of this.#held) if (holder === peer) this.#abandon(request);
         this.#ports.changed({ gateway: peer.name, connected: false, sessions: lost.length });
       });
@@ -144,6 +155,10 @@ export class Gateways {
 
   get connected(): readonly string[] {
     return [...(this.#server?.peers ?? [])].map(({ name }) => name);
+  }
+
+  get listeners(): Status['listeners'] {
+    return [...this.#listeners.values()].flat();
   }
 
   list(): readonly LiveSession[] {
@@ -178,6 +193,7 @@ export class Gateways {
     if (this.#live.has(session.id)) throw fail('ERR_CONFLICT');
     if (this.#live.size >= maxSessions) throw fail('ERR_TOO_MANY_CONNECTIONS');
     this.#live.set(session.id, { session, peer, operations: session.operations });
+    this.#ports.sessionsChanged();
     try {
       return await this.#ports.recordingKey(session);
     } catch (error) {
@@ -240,6 +256,7 @@ export class Gateways {
     const live = this.#live.get(id);
     if (live?.peer !== peer) return;
     this.#live.delete(id);
+    this.#ports.sessionsChanged();
     this.#ports.ended(live.session);
   }
 }

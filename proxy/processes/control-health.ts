@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { stat, statfs } from 'node:fs/promises';
 import type { AuditReader } from '../audit/reader.ts';
 import type { Check, PartStatus, Status } from '../contract/api-views.ts';
+import type { Witness } from '../contract/witness.ts';
 import { reasonOf } from '../lib/errors.ts';
 
 export interface HealthSources {
@@ -12,9 +13,14 @@ export interface HealthSources {
   readonly cert: string;
   readonly reader: AuditReader;
   gateways(): readonly string[];
+  /** whether lists and searches follow the log */
+  history(): PartStatus;
+  /** where callers connect, as the gateways say */
+  listeners(): Status['listeners'];
   liveSessions(): number;
   /** break-glass accesses that nobody has looked at yet */
   unreviewed(): number;
+  witnesses(): readonly Witness[];
   /** how many secrets there are; throws when the vault is locked */
   secrets(): Promise<number>;
 }
@@ -39,9 +45,11 @@ export async function serviceStatus(sources: HealthSources): Promise<Status> {
     audit,
     { name: 'control', state: 'up' as const, detail: 'Answers.' },
     gatewayPart(sources.gateways()),
+    sources.history(),
     await vaultPart(sources),
     await diskPart(sources.dir),
     ...breakGlassPart(sources.unreviewed()),
+    ...witnessPart(sources.witnesses(), Date.now()),
   ];
   const state = parts.some((part) => part.state === 'down') ? 'down' : parts.some((part) => part.state === 'degraded') ? 'degraded' : 'up';
   return {
@@ -51,6 +59,7 @@ export async function serviceStatus(sources: HealthSources): Promise<Status> {
     parts,
     liveSessions: sources.liveSessions(),
     log: { origin: sources.origin, size: log?.size ?? 0 },
+    listeners: sources.listeners(),
   };
 }
 
@@ -65,9 +74,20 @@ function breakGlassPart(unreviewed: number): PartStatus[] {
   return [{ name: 'break-glass', state: 'degraded', detail: `${String(unreviewed)} emergency accesses were not reviewed yet.` }];
 }
 
+/** A log that nobody outside has seen for a day could be replaced unseen. */
+export function witnessPart(witnesses: readonly Pick<Witness, 'name' | 'last'>[], now: number): PartStatus[] {
+  if (witnesses.length === 0) return [];
+  const [newest] = witnesses.flatMap(({ name, last }) => (last === null ? [] : [{ name, ...last }])).sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  if (newest === undefined) return [{ name: 'witness', state: 'degraded', detail: 'No witness has cosigned the log yet.' }];
+  const isFresh = now - Date.parse(newest.at) < dayMs;
+  const detail = `${newest.name} cosigned ${String(newest.size)} events at ${newest.at}.`;
+  return [{ name: 'witness', state: isFresh ? 'up' : 'degraded', detail: isFresh ? detail : `No witness has cosigned the log for a day: ${detail}` }];
+}
+
 async function vaultPart(sources: HealthSources): Promise<PartStatus> {
   try {
-    return { name: 'vault', state: 'up', detail: `Open, ${String(await sources.secrets())} credentials.` };
+    const count = await sources.secrets();
+    return { name: 'vault', state: 'up', detail: `Open, ${count === 1 ? '1 credential' : `${String(count)} credentials`}.` };
   } catch (error) {
     return { name: 'vault', state: 'down', detail: reasonOf(error) };
   }
@@ -111,7 +131,9 @@ export async function serviceChecks(sources: HealthSources): Promise<Check[]> {
 const remedies: Readonly<Record<string, string>> = {
   audit: 'Free disk space or repair the disk; the log is opened anew by itself.',
   gateway: 'See logs/gateway.log; it is started again by itself.',
+  history: 'Wait: it is made anew from the log by itself. Decisions do not depend on it.',
   vault: 'Give the key-encryption key.',
   'break-glass': 'Look at each with `postern access list`, then `postern access review GRANT --finding …`.',
+  witness: 'Open the app on a device that is a witness, or look at them with `postern witness list`.',
   disk: 'Free disk space: when none is left, everything is refused.',
 };

@@ -1,15 +1,26 @@
+import { z } from 'zod';
+import type { AuditReader } from '../audit/reader.ts';
 import type { RecordingEntry } from '../contract/api-views.ts';
 import { fail } from '../contract/errors.ts';
 import type { AuditReading, Recordings } from '../control/ports.ts';
 import { findRecording, readRecording, type RecordingReader, type UnwrapKey } from '../recording/reader.ts';
+import { entriesOf } from './control-audit.ts';
+
+const Ended = z.looseObject({ code: z.literal('session.ended'), session: z.string() });
+
+export interface RootSources {
+  readonly audit: Pick<AuditReading, 'search'>;
+  readonly reader: AuditReader;
+  isLive(session: string): boolean;
+}
 
 /** Recordings as the control API gives them: every chunk is checked, and at the end the whole against the log. */
-export function recordingsOf(dir: string, unwrap: UnwrapKey, audit: Pick<AuditReading, 'search'>): Recordings {
+export function recordingsOf(dir: string, unwrap: UnwrapKey, log: RootSources): Recordings {
   return {
     read: async (session, signal) => {
       const path = await findRecording(dir, session);
       if (path === null) throw fail('ERR_NOT_FOUND', { message: `There is no recording of ${session}.` });
-      return checkedEntries(await readRecording(path, unwrap), () => rootOf(session, audit), signal);
+      return checkedEntries(await readRecording(path, unwrap), () => rootOf(session, log), signal);
     },
   };
 }
@@ -33,8 +44,22 @@ async function* checkedEntries(reader: RecordingReader, root: () => Promise<stri
   }
 }
 
-async function rootOf(session: string, audit: Pick<AuditReading, 'search'>): Promise<string | null> {
-  const [ended] = await audit.search({ codes: ['session.ended'], session }, { limit: 1, before: null });
-  const digests = ended?.header['digests'];
+/** The root that the log names; null: there is none yet. */
+async function rootOf(session: string, { audit, reader, isLive }: RootSources): Promise<string | null> {
+  const [ended] = (await audit.search({ codes: ['session.ended'], session }, { limit: 1, before: null })).items;
+  if (ended !== undefined) return rootIn(ended.header);
+  if (isLive(session)) return null;
+  // the history finds what it was told: that nothing is there must come from the log itself
+  const { size } = await reader.status();
+  for await (const { header } of entriesOf(reader, { from: 0, to: size, bodies: false })) {
+    if (!header.includes(session)) continue;
+    const parsed = Ended.safeParse(JSON.parse(header));
+    if (parsed.success && parsed.data.session === session) return rootIn(parsed.data);
+  }
+  return null;
+}
+
+function rootIn(header: Readonly<Record<string, unknown>>): string | null {
+  const digests = header['digests'];
   return Array.isArray(digests) && typeof digests[0] === 'string' ? digests[0] : null;
 }

@@ -1,40 +1,45 @@
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { AuditClient } from '../audit/client.ts';
 import { AuditReader } from '../audit/reader.ts';
-import { asAppError, fail } from '../contract/errors.ts';
-import type { ServiceAccount } from '../contract/principal.ts';
+import { fail } from '../contract/errors.ts';
 import type { LeasedCredential, LiveSession, Snapshot } from '../contract/snapshot.ts';
 import { Changes } from '../control/changes.ts';
 import { Failures } from '../control/failures.ts';
+import { readConsole } from '../control/console.ts';
+import { Live } from '../control/live.ts';
 import type { ControlCaller } from '../control/context.ts';
 import { createHandlers } from '../control/handlers.ts';
-import { hasAdministrator } from '../control/handlers/service-accounts.ts';
 import { createApiServer, createApp } from '../control/http.ts';
-import type { ControlPorts } from '../control/ports.ts';
+import { listenLocally } from '../control/local-socket.ts';
+import type { ControlPorts, EnrolmentAddress } from '../control/ports.ts';
 import { looksLikeSignIn } from '../approval/sign-in.ts';
+import type { News } from '../history/follower.ts';
 import { createIdentity, type Identity } from '../identity/identity.ts';
-import { mintToken, newScramSalt } from '../identity/token.ts';
 import { systemClock } from '../lib/clock.ts';
-import { newId } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
 import { maskText } from '../masking/text.ts';
-import { discardDatabase } from '../store/database.ts';
 import { positionOf } from '../store/position.ts';
-import { openState, type State } from '../store/state.ts';
+import type { State } from '../store/state.ts';
 import { newRecordingKey, openRecordingKey } from '../vault/secret-file.ts';
 import type { Vault } from '../vault/vault.ts';
 import { boot } from './boot.ts';
 import { accessPolicy } from './control-access.ts';
 import { Approvals, enrolmentAddress } from './control-approvals.ts';
-import { auditReading, controlLog, loggedEvents } from './control-audit.ts';
+import { auditReading, controlLog } from './control-audit.ts';
 import { Gateways } from './control-gateways.ts';
+import { HistoryThread, historyReading } from './control-history.ts';
+import { watchHealth } from './control-live.ts';
 import { serviceChecks, serviceStatus, type HealthSources } from './control-health.ts';
 import { recordingsOf } from './control-recordings.ts';
 import { keepLogOpen } from './control-reopen.ts';
 import { scanStores } from './control-scan.ts';
+import { ensureAdministrator, hasEnrolledAdministrator, makeSetUpLink, type SetUpParts } from './control-set-up.ts';
+import { Current, followLog, openCurrentState } from './control-state.ts';
 import { openVaultOf, secretsOf } from './control-vault.ts';
 import { layoutOf, type Layout } from './layout.ts';
+import { serviceLogs } from './service-logs.ts';
 import { Custody } from './settings.ts';
 
 const Boot = z.strictObject({
@@ -51,57 +56,19 @@ const Boot = z.strictObject({
   tls: z.strictObject({ key: z.string(), cert: z.string() }),
   /** files and directories of the data directory that are no store of ours */
   scanExclude: z.array(z.string()),
+  /** directory of the built console */
+  console: z.string().nullable(),
+  /** whether the first administrator's link is made */
+  setUp: z.boolean(),
 });
 type Boot = z.infer<typeof Boot>;
 
 const leaseMs = 60_000;
 const cursorMs = 60_000;
-const firstAdminDays = 366;
-const dayMs = 86_400_000;
 const itself = { actor: { issuer: 'postern', subject: 'control', name: 'control', kind: 'service', credential: 'none' }, origin: 'control' } as const;
 
 function log(line: string): void {
   process.stderr.write(`${line.replaceAll('\n', ' | ').slice(0, 4_000)}\n`);
-}
-
-/** The state as it is now; a new value after every change. */
-class Current {
-  snapshot: Snapshot;
-  readonly state: State;
-
-  constructor(state: State) {
-    this.state = state;
-    this.snapshot = state.snapshot();
-  }
-
-  refresh(): Snapshot {
-    this.snapshot = this.state.snapshot();
-    return this.snapshot;
-  }
-}
-
-/** Opens the state and brings it up to the log; a damaged one is made anew from the whole log. */
-async function openCurrentState(layout: Layout, reader: AuditReader): Promise<State> {
-  try {
-    return await upToDate(openState(layout.state), reader);
-  } catch (error) {
-    if (asAppError(error).code !== 'ERR_STATE_DAMAGED') throw error;
-    log(`state: made anew from the log: ${asAppError(error).detail ?? ''}`);
-    discardDatabase(layout.state);
-    return upToDate(openState(layout.state), reader);
-  }
-}
-
-async function upToDate(state: State, reader: AuditReader): Promise<State> {
-  try {
-    const { size } = await reader.status();
-    if (state.read.cursor >= size) throw fail('ERR_STATE_DAMAGED', { detail: 'the state is ahead of the log' });
-    await state.replayFrom(loggedEvents(reader, state.read.cursor + 1));
-    return state;
-  } catch (error) {
-    state.close();
-    throw error;
-  }
 }
 
 interface Parts {
@@ -114,34 +81,37 @@ interface Parts {
   readonly changes: Changes;
   readonly gateways: Gateways;
   readonly approvals: Approvals;
+  readonly history: HistoryThread;
+  readonly live: Live;
   /** of the API's server; 0 before it listens */
   port: number;
 }
 
-async function follow(state: State, reader: AuditReader): Promise<void> {
-  await state.replayFrom(loggedEvents(reader, state.read.cursor + 1));
+function openLog({ auditSocket, readerToken }: Boot): { client: AuditClient; reader: AuditReader; keeper: Disposable } {
+  const client = new AuditClient({ socketPath: auditSocket, client: `control-${randomBytes(9).toString('base64url')}` });
+  const reader = new AuditReader({ socketPath: auditSocket, token: readerToken });
+  // before anything that needs the log: a restarted control may find it lost
+  return { client, reader, keeper: keepLogOpen(reader, log) };
 }
 
 async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>; stop: () => Promise<void> }> {
   const layout = layoutOf(parameters.dir);
-  const client = new AuditClient({ socketPath: parameters.auditSocket, client: `control-${randomBytes(9).toString('base64url')}` });
-  const reader = new AuditReader({ socketPath: parameters.auditSocket, token: parameters.readerToken });
-  // before anything that needs the log: a restarted control may find it lost
-  const keeper = keepLogOpen(reader, log);
+  const { client, reader, keeper } = openLog(parameters);
   await client.ready();
-  const state = await openCurrentState(layout, reader);
+  const { history, live } = historyOf(layout);
+  const state = await openCurrentState(layout.state, reader, log);
   const current = new Current(state);
   const vault = await openVaultOf(layout.vault, parameters.custody, false);
-  const identity = createIdentity(systemClock, new Secret(Buffer.from(parameters.pepper, 'base64')));
-  identity.update(current.snapshot);
+  const identity = identityOf(parameters, current.snapshot);
   const changes = new Changes({
     log: controlLog(client),
     clock: systemClock,
     state,
-    resync: () => follow(state, reader),
+    resync: () => followLog(state, reader),
     changed: (code) => {
-      // requests are no part of the snapshot
-      if (code?.startsWith('approval-request.') === true) return;
+      if (code !== null) live.committed(code);
+      if (code === 'approver-key.enrolled') forgetSetUpLink(state, layout);
+      if (code !== null && isBesideSnapshot(code)) return;
       identity.update(current.refresh());
       gateways.push();
       if (code === 'policy.updated') approvals.policiesChanged();
@@ -160,33 +130,54 @@ async function start(parameters: Boot): Promise<{ ready: Record<string, unknown>
     },
     log,
   });
-  const gateways: Gateways = gatewaysOf({ current, vault, changes, approvals });
-  const parts: Parts = { parameters, layout, reader, current, vault, identity, changes, gateways, approvals, port: 0 };
+  const gateways: Gateways = gatewaysOf({ current, vault, changes, approvals, live });
+  const parts: Parts = { parameters, layout, reader, current, vault, identity, changes, gateways, approvals, history, live, port: 0 };
   await changes.record('service.started', itself, { affected: 'control' });
-  const adminToken = await ensureAdministrator(parts);
+  const adminToken = await ensureAdministrator({ snapshot: () => current.snapshot, changes, itself });
   // before anybody can ask: what gateways held is void
   await approvals.book.start();
-  const server = createApiServer(createApp(dispatchingOf(parts)), parameters.tls);
-  parts.port = await listen(server, parameters.listener);
+  const closeApi = await serveApi(parts);
+  const link = parameters.setUp ? await makeSetUpLink(setUpOf(parts)) : null;
   await gateways.serve(parameters.controlSocket, parameters.controlSecret);
   const timer = setInterval(() => {
     void advanceCursor(parts);
   }, cursorMs);
+  await history.started();
   return {
-    ready: { port: parts.port, ...(adminToken && { adminToken: adminToken.reveal() }) },
+    ready: { port: parts.port, ...(adminToken && { adminToken: adminToken.reveal() }), ...(link && { setUpLink: link.reveal() }) },
     stop: async () => {
       clearInterval(timer);
       keeper[Symbol.dispose]();
-      server.close();
-      server.closeAllConnections();
+      closeApi();
       await close(parts);
       await client.close();
     },
   };
 }
 
+function identityOf({ pepper }: Boot, snapshot: Snapshot): Identity {
+  const identity = createIdentity(systemClock, new Secret(Buffer.from(pepper, 'base64')));
+  identity.update(snapshot);
+  return identity;
+}
+
+/** Gives what closes it. */
+async function serveApi(parts: Parts): Promise<() => void> {
+  const { parameters, layout } = parts;
+  const app = createApp(dispatchingOf(parts), parameters.console === null ? null : await readConsole(parameters.console));
+  const server = createApiServer(app, parameters.tls);
+  parts.port = await listen(server, parameters.listener);
+  const local = await listenLocally(app, layout.apiSocket);
+  return () => {
+    server.close();
+    server.closeAllConnections();
+    local.close();
+  };
+}
+
 async function close(parts: Parts): Promise<void> {
-  const { approvals, changes, gateways, vault, current, reader } = parts;
+  const { approvals, changes, gateways, vault, current, reader, history } = parts;
+  await history.close();
   await approvals.stop();
   await changes.record('service.stopped', itself, { affected: 'control' }).catch(() => undefined);
   await advanceCursor(parts);
@@ -196,7 +187,20 @@ async function close(parts: Parts): Promise<void> {
   await reader.close();
 }
 
-function gatewaysOf({ current, vault, changes, approvals }: Pick<Parts, 'current' | 'vault' | 'changes' | 'approvals'>): Gateways {
+/** Requests and witnesses are no part of the snapshot: gateways need not hear of them. */
+function isBesideSnapshot(code: string): boolean {
+  return ['approval-request.', 'witness.', 'checkpoint.'].some((kind) => code.startsWith(kind));
+}
+
+function historyOf({ history: path, dir, audit, auditSocket }: Layout): { history: HistoryThread; live: Live } {
+  const live = new Live(systemClock);
+  const told = ({ codes }: News): void => {
+    live.heard(codes);
+  };
+  return { history: new HistoryThread({ path, dir, audit, auditSocket }, { told, log }), live };
+}
+
+function gatewaysOf({ current, vault, changes, approvals, live }: Pick<Parts, 'current' | 'vault' | 'changes' | 'approvals' | 'live'>): Gateways {
   return new Gateways({
     snapshot: () => current.snapshot,
     recordingKey: (session) => Promise.resolve(newRecordingKey(vault.derive('recording-wrapping'), session.id, randomBytes)),
@@ -205,7 +209,11 @@ function gatewaysOf({ current, vault, changes, approvals }: Pick<Parts, 'current
       vault.release(session.id);
     },
     requests: approvals.held,
+    sessionsChanged: () => {
+      live.tell(['sessions']);
+    },
     changed: (what) => {
+      live.tell(['status', 'sessions']);
       recordGateway(changes, what);
     },
     log,
@@ -217,6 +225,23 @@ function recordGateway(changes: Changes, { gateway, connected, sessions }: { gat
   void changes.record(code, itself, { affected: gateway, count: sessions }).catch((error: unknown) => {
     log(`${code} of ${gateway} could not be recorded: ${String(error)}`);
   });
+}
+
+function setUpOf(parts: Parts): SetUpParts {
+  const { current, changes, layout } = parts;
+  return { read: current.state.read, snapshot: () => current.snapshot, changes, itself, address: addressOf(parts), file: layout.setUpLink };
+}
+
+function addressOf({ parameters: { listener, tls, origin }, port }: Parts): EnrolmentAddress {
+  return enrolmentAddress({ host: listener.host, port, cert: tls.cert, origin });
+}
+
+function forgetSetUpLink({ read }: State, { setUpLink }: Layout): void {
+  if (hasEnrolledAdministrator(read)) void rm(setUpLink, { force: true }).catch(forgotten);
+}
+
+function forgotten(error: unknown): void {
+  log(`the set-up link could not be removed: ${String(error)}`);
 }
 
 function dispatchingOf(parts: Parts): Parameters<typeof createApp>[0] {
@@ -246,9 +271,9 @@ function authenticate({ identity, approvals }: Pick<Parts, 'identity' | 'approva
 }
 
 function portsOf(parts: Parts): ControlPorts {
-  const { parameters, layout, reader, current, vault, gateways, approvals } = parts;
+  const { parameters, layout, reader, current, vault, gateways, approvals, history, live } = parts;
   const unwrap = (session: string, wrapped: string): Secret<Uint8Array> => openRecordingKey(vault.derive('recording-wrapping'), session, wrapped);
-  const audit = auditReading(reader);
+  const audit = auditReading(reader, history);
   const sources: HealthSources = {
     dir: layout.dir,
     version: parameters.version,
@@ -257,17 +282,28 @@ function portsOf(parts: Parts): ControlPorts {
     cert: parameters.tls.cert,
     reader,
     gateways: () => gateways.connected,
+    listeners: () => gateways.listeners,
+    history: () => history.part(),
     liveSessions: () => gateways.list().length,
     unreviewed: () => current.state.read.grants.all().filter(({ request, review }) => request === null && review === null).length,
+    witnesses: () => current.state.read.witnesses.all(),
     secrets: async () => (await vault.list()).length,
   };
+  watchHealth(() => serviceStatus(sources), live);
   return {
     clock: systemClock,
+    version: parameters.version,
+    restart: (part) => {
+      process.stdout.write(`${JSON.stringify({ restart: part })}\n`);
+    },
     state: { snapshot: () => current.snapshot, secretVersion: (id) => current.state.read.secrets.find(id)?.version ?? 0 },
     secrets: secretsOf(vault, parameters.custody),
     audit,
+    history: historyReading(history, reader),
+    live,
+    serviceLogs: serviceLogs(layout),
     sessions: gateways,
-    recordings: recordingsOf(layout.recordings, unwrap, audit),
+    recordings: recordingsOf(layout.recordings, unwrap, { audit, reader, isLive: (id) => gateways.list().some((session) => session.id === id) }),
     targets: gateways,
     mask: maskText,
     read: current.state.read,
@@ -276,7 +312,11 @@ function portsOf(parts: Parts): ControlPorts {
     tell: approvals.tell,
     signIns: approvals.signIns,
     access: accessPolicy(() => current.snapshot, systemClock),
-    enrolment: () => enrolmentAddress({ host: parameters.listener.host, port: parts.port, cert: parameters.tls.cert, origin: parameters.origin }),
+    shadowed: async ({ version }, page) => {
+      const { items, next } = await audit.search({ codes: null, shadowed: version ?? true }, page);
+      return { events: items, before: next };
+    },
+    enrolment: () => addressOf(parts),
     webhooks: approvals.webhooks,
     health: {
       status: () => serviceStatus(sources),
@@ -307,35 +347,6 @@ async function lease({ current, vault, changes }: Pick<Parts, 'current' | 'vault
     return vault.lease(resource.secret, { holder: session.id, ttlMs: leaseMs, ...(version !== undefined && { version }) });
   });
   return { account: resource.account, password: lent.value.reveal(), secretVersion: lent.version };
-}
-
-/** Without a good administrator token nobody could do anything: whoever can start the service gets one, and the log says so. */
-async function ensureAdministrator({ current, changes }: Parts): Promise<Secret<string> | null> {
-  return changes.exclusive(async () => {
-    const { serviceAccounts, tokens } = current.snapshot;
-    if (hasAdministrator(serviceAccounts, tokens, systemClock)) return null;
-    const found = serviceAccounts.find((account) => account.name === 'admin');
-    const account: ServiceAccount = found
-      ? { ...found, disabled: false }
-      : {
-          id: newId('svc'),
-          name: 'admin',
-          owner: 'whoever installed Postern',
-          purpose: 'administration',
-          groups: [],
-          disabled: false,
-          createdAt: new Date(systemClock.now()).toISOString(),
-          scramSalt: newScramSalt(),
-        };
-    await changes.commit(found ? 'service-account.updated' : 'service-account.created', itself, { affected: 'service-account:admin', value: account });
-    const { token, record } = mintToken(
-      account,
-      { expiresAt: systemClock.now() + firstAdminDays * dayMs, resources: [], networks: [], roles: ['administrator', 'auditor'] },
-      systemClock,
-    );
-    await changes.commit('token.created', itself, { affected: `token:${record.id}`, value: record });
-    return token;
-  });
 }
 
 /** Keeps the next start short: events that change no state need not be read again. */

@@ -93,6 +93,7 @@ class InForce {
     if (this.#snapshot !== null && snapshot.version < this.#snapshot.version) return;
     const { identity, policy, masking } = this.#features;
     policy.update(snapshot.policies.version, snapshot.policies.files);
+    policy.beside(snapshot.shadow);
     identity.update(snapshot);
     masking.update(snapshot.maskingRules);
     this.#snapshot = snapshot;
@@ -155,6 +156,8 @@ class Gateway {
   readonly #requests: GatewayRequests;
   readonly #pipeline: Pipeline;
   readonly #listeners: Listeners;
+  /** port of the shared listener; null: not open yet */
+  #shared: number | null = null;
 
   constructor(parameters: Boot, parts: { audit: AuditClient; parser: SqlParser }) {
     const { audit, parser } = parts;
@@ -206,6 +209,8 @@ class Gateway {
     clearTimeout(late);
     const shared = await this.#listeners.listen(this.#parameters.listeners.postgres.port);
     await this.#listeners.follow(this.#inForce.resources);
+    this.#shared = shared;
+    this.#sayListening();
     return { ...this.#listeners.ports(), postgres: shared };
   }
 
@@ -232,6 +237,7 @@ class Gateway {
         void peer.call('resume', { sessions: this.#pipeline.sessions.map(({ listed }) => listed) }).catch((error: unknown) => {
           log(`resume: ${asAppError(error).message}`);
         });
+        this.#sayListening();
       },
       onLost: () => {
         this.#requests.lost();
@@ -259,6 +265,11 @@ class Gateway {
         },
       },
     });
+  }
+
+  #sayListening(): void {
+    const { host } = this.#parameters.listeners.postgres;
+    if (this.#shared !== null) this.#rpc.notify('listening', { listeners: [{ protocol: 'postgres', host, port: this.#shared }] });
   }
 
   #follow(snapshot: Snapshot): void {

@@ -12,6 +12,7 @@ export interface Layout {
   readonly vault: string;
   readonly audit: string;
   readonly state: string;
+  readonly history: string;
   readonly recordings: string;
   readonly logs: string;
   readonly status: string;
@@ -19,6 +20,10 @@ export interface Layout {
   readonly verifierKey: string;
   readonly auditSocket: string;
   readonly controlSocket: string;
+  /** where programs of this machine ask whether the service is up */
+  readonly apiSocket: string;
+  /** the one-time link of the first administrator, while there is one */
+  readonly setUpLink: string;
 }
 
 // sun_path holds 108 bytes on Linux and 104 on macOS
@@ -35,6 +40,7 @@ export function layoutOf(dir: string): Layout {
     vault: join(dir, 'vault'),
     audit: join(dir, 'audit'),
     state: join(dir, 'state', 'state.db'),
+    history: join(dir, 'state', 'history.db'),
     recordings: join(dir, 'recordings'),
     logs: join(dir, 'logs'),
     status: join(dir, 'status.json'),
@@ -42,6 +48,8 @@ export function layoutOf(dir: string): Layout {
     verifierKey: join(dir, 'log.vkey'),
     auditSocket: join(run, 'audit.sock'),
     controlSocket: join(run, 'control.sock'),
+    apiSocket: join(run, 'api.sock'),
+    setUpLink: join(dir, 'setup.link'),
   };
 }
 

@@ -13,6 +13,8 @@ export interface SupervisedOptions {
   parameters(): Promise<Record<string, unknown>>;
   /** what the process said when it was ready */
   ready(said: Readonly<Record<string, unknown>>): void;
+  /** what it says later: one JSON object a line; false: it is a line for the log */
+  says?(said: Readonly<Record<string, unknown>>): boolean;
   changed(): void;
 }
 
@@ -22,6 +24,7 @@ const lastBackoffMs = 10_000;
 /** a process that lived this long starts again at once */
 const healthyMs = 30_000;
 const stopDeadlineMs = 8_000;
+const maxFaultChars = 300;
 
 /** One process of the service: started again when it ends, stopped in order. */
 export class Supervised {
@@ -47,16 +50,14 @@ export class Supervised {
     this.#run = this.#keep(first);
   }
 
-  /** Closes its standard input, waits, then insists. */
+  /** Ends it in order; it is started anew as after any end. Nothing happens while it is not up. */
+  async restart(): Promise<void> {
+    if (this.#child !== null && this.#up && !this.#isStopping()) await end(this.#child);
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
-    const child = this.#child;
-    if (child) {
-      child.stdin?.end();
-      const insist = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs);
-      await ended(child);
-      clearTimeout(insist);
-    }
+    if (this.#child !== null) await end(this.#child);
     await this.#run;
     this.#options.log.close();
   }
@@ -99,8 +100,11 @@ export class Supervised {
     this.#since = new Date();
     child.stdin.on('error', () => undefined);
     child.stdin.write(`${parameters}\n`);
+    let fault = '';
     createInterface({ input: child.stderr }).on('line', (line) => {
       log.line(line);
+      // what an error says, without where it was thrown
+      if (/^\w*Error\b/.test(line)) fault = ` (${line.slice(0, maxFaultChars)})`;
     });
     child.once('exit', (code, signal) => {
       this.#up = false;
@@ -108,7 +112,10 @@ export class Supervised {
       this.#options.changed();
     });
     try {
-      const said = await readyLine(child, log);
+      const later = (line: string): void => {
+        if (this.#options.says?.(parse(line) ?? {}) !== true) log.line(line);
+      };
+      const said = await readyLine(child, later, () => fault);
       this.#up = true;
       this.#options.ready(said);
       this.#options.changed();
@@ -121,8 +128,8 @@ export class Supervised {
   }
 }
 
-/** The first line of its standard output is `{"ready": true, …}`; later ones go to the log. */
-function readyLine(child: ChildProcess, log: LogFile): Promise<Readonly<Record<string, unknown>>> {
+/** The first line of its standard output is `{"ready": true, …}`; `fault`: what it last said was wrong. */
+function readyLine(child: ChildProcess, later: (line: string) => void, fault: () => string): Promise<Readonly<Record<string, unknown>>> {
   return new Promise((resolve, reject) => {
     const refuse = (detail: string): void => {
       clearTimeout(deadline);
@@ -134,8 +141,9 @@ function readyLine(child: ChildProcess, log: LogFile): Promise<Readonly<Record<s
     child.once('error', (error) => {
       refuse(error.message);
     });
-    child.once('exit', (code, signal) => {
-      refuse(`it ended with ${signal ?? `code ${String(code)}`}`);
+    // close, not exit: its last words have been read then
+    child.once('close', (code, signal) => {
+      refuse(`it ended with ${signal ?? `code ${String(code)}`}${fault()}`);
     });
     if (!child.stdout) {
       refuse('it has no output');
@@ -144,7 +152,7 @@ function readyLine(child: ChildProcess, log: LogFile): Promise<Readonly<Record<s
     let first = true;
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (!first) {
-        log.line(line);
+        later(line);
         return;
       }
       first = false;
@@ -163,6 +171,14 @@ function parse(line: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+/** Closes its standard input, waits, then insists. */
+async function end(child: ChildProcess): Promise<void> {
+  child.stdin?.end();
+  const insist = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs);
+  await ended(child);
+  clearTimeout(insist);
 }
 
 function ended(child: ChildProcess): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lockWriter } from '../audit/writer-lock.ts';
 import { fail } from '../contract/errors.ts';
@@ -26,6 +26,10 @@ export interface ServiceOptions {
   readonly adminTokenFile?: string | undefined;
   /** files and directories in `dir` that are no store of ours: the self-scan leaves them out */
   readonly scanExclude?: readonly string[] | undefined;
+  /** directory of the built console; without it the one of this checkout, null: none */
+  readonly console?: string | null | undefined;
+  /** false: no set-up link is made */
+  readonly setUp?: boolean | undefined;
 }
 
 export interface Service {
@@ -34,6 +38,8 @@ export interface Service {
   readonly controlUrl: string;
   /** of the first administrator; null when one exists already */
   readonly adminToken: Secret<string> | null;
+  /** where the first administrator enrols, once and for a day; null when one is enrolled */
+  readonly setUpLink: Secret<string> | null;
   readonly processes: readonly Supervised['state'][];
   /** gateway, control, audit: each after the one before has ended */
   stop(): Promise<void>;
@@ -99,10 +105,12 @@ class Launch {
   readonly #started: Started;
   readonly #running: Supervised[];
   readonly #startedAt = new Date().toISOString();
+  #isSetUp = false;
   #controlPort = 0;
   #writing: Promise<void> = Promise.resolve();
   ports: Readonly<Record<string, number>> = {};
   adminToken: Secret<string> | null = null;
+  setUpLink: Secret<string> | null = null;
 
   constructor(options: ServiceOptions, started: Started, running: Supervised[]) {
     this.#options = options;
@@ -132,10 +140,13 @@ class Launch {
     await replaceFile(layout.verifierKey, Buffer.from(`${verifierKey}\n`), nodeFiles, 0o644);
     await this.#begin(
       'control',
-      () => controlParameters(this.#started, this.#options, this.#controlPort),
+      () => controlParameters(this.#started, this.#options, { port: this.#controlPort, setUp: !this.#isSetUp && this.#options.setUp !== false }),
       (said) => {
         this.#controlPort = Number(said['port']);
         if (typeof said['adminToken'] === 'string') this.adminToken = new Secret(said['adminToken']);
+        if (typeof said['setUpLink'] === 'string') this.setUpLink = new Secret(said['setUpLink']);
+        // one link a start of the service: when control alone is started again, it stays good
+        this.#isSetUp = true;
       },
     );
     await this.#begin(
@@ -164,6 +175,7 @@ class Launch {
       log: new LogFile(join(this.#started.layout.logs, `${name}.log`)),
       parameters: () => Promise.resolve(parameters()),
       ready,
+      says: (said) => name === 'control' && this.#asked(said),
       changed: () => {
         this.#changed();
       },
@@ -172,9 +184,17 @@ class Launch {
     await child.start();
   }
 
+  /** Control passes on what an administrator asked for. */
+  #asked({ restart }: Readonly<Record<string, unknown>>): boolean {
+    if (restart !== 'control' && restart !== 'gateway') return false;
+    void this.#running.find(({ state }) => state.name === restart)?.restart();
+    return true;
+  }
+
   #changed(): void {
     const { controlUrl, ports, processes } = this;
-    const status = { controlUrl, pid: process.pid, version: this.#options.version, startedAt: this.#startedAt, ports, processes };
+    const { apiSocket } = this.#started.layout;
+    const status = { controlUrl, apiSocket, pid: process.pid, version: this.#options.version, startedAt: this.#startedAt, ports, processes };
     // without the file the service still works: a full disk must not end it
     this.#writing = this.#writing
       .then(() => replaceFile(this.#started.layout.status, Buffer.from(`${JSON.stringify(status, null, 2)}\n`), nodeFiles))
@@ -189,6 +209,7 @@ async function launch(options: ServiceOptions, given: { started: Started; lock: 
     layout: given.started.layout,
     controlUrl: launched.controlUrl,
     adminToken: launched.adminToken,
+    setUpLink: launched.setUpLink,
     get ports() {
       return launched.ports;
     },
@@ -213,7 +234,13 @@ function auditParameters({ layout, appliance, keys, logSeed, secrets }: Started)
   };
 }
 
-function controlParameters({ layout, appliance, keys, custody, tls, secrets }: Started, options: ServiceOptions, port: number): Record<string, unknown> {
+const builtConsole = fileURLToPath(new URL('../../out/renderer', import.meta.url));
+
+function controlParameters(
+  { layout, appliance, keys, custody, tls, secrets }: Started,
+  options: ServiceOptions,
+  { port, setUp }: { port: number; setUp: boolean },
+): Record<string, unknown> {
   const { control } = appliance.listeners;
   return {
     dir: layout.dir,
@@ -228,7 +255,9 @@ function controlParameters({ layout, appliance, keys, custody, tls, secrets }: S
     // the port it got the first time is kept over its restarts
     listener: { host: control.host, port: port === 0 ? control.port : port },
     tls: { key: tls.key, cert: tls.cert },
-    scanExclude: options.scanExclude ?? [],
+    scanExclude: [...(options.scanExclude ?? []), basename(layout.setUpLink)],
+    console: options.console === undefined ? builtConsole : options.console,
+    setUp,
   };
 }
 

@@ -11,13 +11,15 @@ export interface DecisionText {
   readonly approver: string;
   readonly human: string;
   readonly reason: string;
+  /** accesses only: shorter than asked for; absent: as asked for, and no member of the text */
+  readonly seconds?: number | undefined;
   /** RFC 3339 UTC */
   readonly at: string;
 }
 
 /** The bytes that an approver's key signs: canonical JSON (RFC 8785), so that what is shown is what is signed. */
-export function decisionBytes({ request, verdict, approver, human, reason, at }: DecisionText): Uint8Array {
-  return utf8(canonicalJson({ type: 'postern-decision', v: 1, request, verdict, approver, human, reason, at }));
+export function decisionBytes({ request, verdict, approver, human, reason, seconds, at }: DecisionText): Uint8Array {
+  return utf8(canonicalJson({ type: 'postern-decision', v: 1, request, verdict, approver, human, reason, seconds, at }));
 }
 
 /** Possession of the key at enrolment. `codeHash`: SHA-256 of the code, base64url. */

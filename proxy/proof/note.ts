@@ -2,6 +2,10 @@ import { concatBytes, fromBase64, type Sha256, toBase64, toHex, utf8, type Verif
 
 /** C2SP signed-note with Ed25519 keys (signature type 1). */
 const ed25519Type = 1;
+/** C2SP tlog-cosignature: Ed25519 keys of witnesses. */
+export const cosignatureType = 4;
+/** of a key of 32 bytes */
+type KeyType = typeof ed25519Type | typeof cosignatureType;
 const maxNoteChars = 100_000;
 const maxSignatures = 64;
 
@@ -25,24 +29,24 @@ export function isKeyName(name: string): boolean {
   return name.length > 0 && name.isWellFormed() && !/[\s+\p{Cc}]/u.test(name);
 }
 
-export function keyId(name: string, publicKey: Uint8Array, sha256: Sha256): string {
-  return toHex(sha256(concatBytes([utf8(`${name}\n`), Uint8Array.of(ed25519Type), publicKey])).subarray(0, 4));
+export function keyId(name: string, publicKey: Uint8Array, sha256: Sha256, type: KeyType = ed25519Type): string {
+  return toHex(sha256(concatBytes([utf8(`${name}\n`), Uint8Array.of(type), publicKey])).subarray(0, 4));
 }
 
 /** The verifier key as text: `name+id+base64(type || public key)`. Throws RangeError on a bad name or key length. */
-export function formatVerifierKey(name: string, publicKey: Uint8Array, sha256: Sha256): string {
+export function formatVerifierKey(name: string, publicKey: Uint8Array, sha256: Sha256, type: KeyType = ed25519Type): string {
   if (!isKeyName(name) || publicKey.length !== 32) throw new RangeError('not a key name and an Ed25519 public key');
-  return `${name}+${keyId(name, publicKey, sha256)}+${toBase64(concatBytes([Uint8Array.of(ed25519Type), publicKey]))}`;
+  return `${name}+${keyId(name, publicKey, sha256, type)}+${toBase64(concatBytes([Uint8Array.of(type), publicKey]))}`;
 }
 
 /** Null unless the text is whole and its id fits name and key. */
-export function parseVerifierKey(text: string, sha256: Sha256): VerifierKey | null {
+export function parseVerifierKey(text: string, sha256: Sha256, type: KeyType = ed25519Type): VerifierKey | null {
   const [, name, id, encoded] = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text) ?? [];
   if (name === undefined || id === undefined || encoded === undefined || !isKeyName(name)) return null;
   const bytes = fromBase64(encoded);
-  if (bytes?.length !== 33 || bytes[0] !== ed25519Type) return null;
+  if (bytes?.length !== 33 || bytes[0] !== type) return null;
   const publicKey = bytes.subarray(1);
-  return keyId(name, publicKey, sha256) === id ? { name, id, publicKey } : null;
+  return keyId(name, publicKey, sha256, type) === id ? { name, id, publicKey } : null;
 }
 
 /** `text` ends in a newline. Throws RangeError on text no note can hold. */

@@ -6,6 +6,7 @@ import { ServiceAccount, Token } from '../contract/principal.ts';
 import { Resource } from '../contract/resource.ts';
 import { approvalTable } from './reduce-approvals.ts';
 import { absent, nameFree, present, row, type Row } from './reduce-row.ts';
+import { witnessTable } from './reduce-witnesses.ts';
 import { PolicySet, type ReadableState } from './repositories.ts';
 
 const StoredSecret = z.strictObject({ id: z.string().startsWith('sec_'), version: z.int().min(1) });
@@ -110,7 +111,13 @@ const stateTable = {
       state.maskingRules.replace(at, value.rules);
     },
   }),
+  'shadow-policy.updated': row(PolicySet, {
+    apply: (state, at, value) => {
+      state.shadow.replace(at, value);
+    },
+  }),
   ...approvalTable,
+  ...witnessTable,
 } as const satisfies Partial<Record<EventCode, Row>>;
 
 /** The events that change the state; every other code leaves it as it is. */

@@ -6,6 +6,7 @@ import { Resource } from '../contract/resource.ts';
 import type { PolicyFile } from '../contract/snapshot.ts';
 import { User, Invitation } from '../contract/user.ts';
 import { Webhook } from '../contract/webhook.ts';
+import { Witness } from '../contract/witness.ts';
 import { documentOf, namedDocuments, ownedDocuments, type NamedReader, type Reader, type Row, type Writer } from './documents.ts';
 import type { LogPosition } from './position.ts';
 import { approvalRequests, grants, type GrantReader, type GrantWriter, type RequestReader, type RequestWriter } from './request-repositories.ts';
@@ -41,6 +42,9 @@ export interface ReadableState {
     current(): { readonly version: string; readonly files: readonly PolicyFile[] };
     /** newest first */
     history(): readonly PastPolicySet[];
+    /** newest first, how many files each had; `before`: only those put in force before that position */
+    versions(page: { limit: number; before: number | null }): readonly { readonly position: number; readonly version: string; readonly files: number }[];
+    named(version: string): PolicySet | null;
   };
   readonly maskingRules: { all(): readonly MaskingRule[] };
   readonly users: NamedReader<User>;
@@ -48,6 +52,9 @@ export interface ReadableState {
   readonly requests: RequestReader;
   readonly grants: GrantReader;
   readonly webhooks: NamedReader<Webhook>;
+  readonly witnesses: NamedReader<Witness>;
+  /** the policies that are evaluated beside those in force; null: none */
+  readonly shadow: { current(): PolicySet | null };
 }
 
 export interface WritableState extends ReadableState {
@@ -62,6 +69,8 @@ export interface WritableState extends ReadableState {
   readonly requests: RequestReader & RequestWriter;
   readonly grants: GrantReader & GrantWriter;
   readonly webhooks: NamedReader<Webhook> & Writer<Webhook>;
+  readonly witnesses: NamedReader<Witness> & Writer<Witness>;
+  readonly shadow: ReadableState['shadow'] & { replace(at: LogPosition, set: PolicySet): void };
 }
 
 export function repositoriesOf(database: DatabaseSync): WritableState {
@@ -84,6 +93,8 @@ export function repositoriesOf(database: DatabaseSync): WritableState {
     requests: approvalRequests(database),
     grants: grants(database),
     webhooks: namedDocuments(database, 'webhooks', Webhook),
+    witnesses: namedDocuments(database, 'witnesses', Witness),
+    shadow: shadowPolicies(database),
   };
 }
 
@@ -114,6 +125,10 @@ function secrets(database: DatabaseSync): Reader<StoredSecret> & Writer<StoredSe
 function policies(database: DatabaseSync): WritableState['policies'] {
   const newestFirst = database.prepare('SELECT position, version, files FROM policy_sets ORDER BY position DESC');
   const newest = database.prepare('SELECT position, version, files FROM policy_sets ORDER BY position DESC LIMIT 1');
+  const earlier = database.prepare(
+    'SELECT position, version, json_array_length(files) AS n FROM policy_sets WHERE (?1 IS NULL OR position < ?1) ORDER BY position DESC LIMIT ?2',
+  );
+  const named = database.prepare('SELECT version, files FROM policy_sets WHERE version = ? ORDER BY position DESC LIMIT 1');
   const add = database.prepare('INSERT INTO policy_sets (position, version, files) VALUES (?, ?, ?)');
   const of = (row: NonNullable<Row>): PastPolicySet => ({
     ...PolicySet.parse({ version: row['version'], files: JSON.parse(String(row['files'])) as unknown }),
@@ -127,8 +142,32 @@ function policies(database: DatabaseSync): WritableState['policies'] {
       return { version, files };
     },
     history: () => newestFirst.all().map(of),
+    versions: ({ limit, before }) =>
+      earlier.all(before, limit).map((row) => ({ position: Number(row['position']), version: String(row['version']), files: Number(row['n']) })),
+    named(version) {
+      const row = named.get(version);
+      return row === undefined ? null : PolicySet.parse({ version: row['version'], files: JSON.parse(String(row['files'])) as unknown });
+    },
     replace(at, set) {
       add.run(at, set.version, JSON.stringify(set.files));
+    },
+  };
+}
+
+function shadowPolicies(database: DatabaseSync): WritableState['shadow'] {
+  const only = database.prepare('SELECT version, files FROM shadow_policies');
+  const put = database.prepare(
+    `INSERT INTO shadow_policies (only, position, version, files) VALUES (1, ?, ?, ?)
+     ON CONFLICT (only) DO UPDATE SET position = excluded.position, version = excluded.version, files = excluded.files`,
+  );
+  return {
+    current() {
+      const row = only.get();
+      const set = row === undefined ? null : PolicySet.parse({ version: row['version'], files: JSON.parse(String(row['files'])) as unknown });
+      return set === null || set.files.length === 0 ? null : set;
+    },
+    replace(at, set) {
+      put.run(at, set.version, JSON.stringify(set.files));
     },
   };
 }

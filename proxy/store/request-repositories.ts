@@ -34,6 +34,7 @@ export interface RequestReader {
   nextExpiry(): number | null;
   /** Pending and approved ones, of one principal or of all. */
   countOpen(principal?: string): number;
+  countPending(): number;
   /** how the requests of a principal stand */
   countsOf(principal: string): Readonly<Record<RequestStatus, number>>;
   /** ids of other pending requests of the same principal or session, newest first */
@@ -104,14 +105,16 @@ function requestQueries(
   };
 }
 
-function requestCounts(database: DatabaseSync): Pick<RequestReader, 'countOpen' | 'countsOf' | 'neighbours'> {
+function requestCounts(database: DatabaseSync): Pick<RequestReader, 'countOpen' | 'countPending' | 'countsOf' | 'neighbours'> {
   const count = database.prepare(`SELECT count(*) AS n FROM approval_requests WHERE ${open} AND (?1 IS NULL OR principal = ?1)`);
+  const pending = database.prepare(`SELECT count(*) AS n FROM approval_requests WHERE status = 'pending'`);
   const counts = database.prepare('SELECT status, count(*) AS n FROM approval_requests WHERE principal = ? GROUP BY status');
   const neighbours = database.prepare(
     `SELECT id FROM approval_requests WHERE status = 'pending' AND id <> ?1 AND (principal = ?2 OR session = ?3) ORDER BY created DESC LIMIT ?4`,
   );
   return {
     countOpen: (principal) => Number(count.get(principal ?? null)?.['n']),
+    countPending: () => Number(pending.get()?.['n']),
     countsOf(principal) {
       const found: Record<RequestStatus, number> = { pending: 0, approved: 0, denied: 0, expired: 0, withdrawn: 0, used: 0 };
       for (const row of counts.all(principal)) found[RequestStatus.parse(row['status'])] = Number(row['n']);

@@ -95,6 +95,7 @@ const user = (id: string, more: Partial<User> = {}): User => ({
   name: id,
   human: `${id}@example.com`,
   groups: ['dba'],
+  roles: [],
   disabled: false,
   createdAt: '2026-01-01T00:00:00Z',
   key: null,

@@ -98,8 +98,9 @@ class SqliteState implements State {
       tokens: state.tokens.all(),
       resources: state.resources.all(),
       policies: state.policies.current(),
+      shadow: state.shadow.current(),
       maskingRules: state.maskingRules.all(),
-      approvers: state.users.all().map(({ createdAt: _, ...approver }) => approver),
+      approvers: state.users.all().map(({ createdAt: _, roles: __, ...approver }) => approver),
       grants: state.grants.endingAfter(this.#clock.now() - endedGrantMs),
     };
   }

@@ -1,13 +1,19 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { z } from 'zod';
+import type { ShadowResult as ShadowResultView } from '../../contract/api-console.ts';
 import { fail } from '../../contract/errors.ts';
 import type { PolicyFile } from '../../contract/snapshot.ts';
 import type { PolicyFault } from '../../policy/compile.ts';
 import type { PolicyTestResult } from '../../policy/policy-test.ts';
 import type { Output } from '../../contract/api.ts';
-import { visible } from '../output.ts';
+import { count } from '../arguments.ts';
+import type { Client } from '../client.ts';
+import { table, visible } from '../output.ts';
 import { asked, type Cli } from '../session.ts';
+
+type ShadowResult = z.infer<typeof ShadowResultView>;
 
 export function addPolicyCommands(program: Command, cli: Cli): void {
   const group = program.command('policy').description('who may do what');
@@ -34,7 +40,41 @@ export function addPolicyCommands(program: Command, cli: Cli): void {
       const { version } = await (await client()).call('putPolicies', { files, ...(replaces !== undefined && { replaces }) });
       print({ version }, () => `Version ${version} is in force.\n`);
     });
+  addShadow(group, cli);
   addChecks(group, cli);
+}
+
+/** Policies that are evaluated beside those in force and decide nothing. */
+function addShadow(group: Command, cli: Cli): void {
+  const shadow = group
+    .command('shadow')
+    .description('the policies that are evaluated beside those in force and decide nothing')
+    .option('--dir <dir>', 'they become the *.cedar files of DIR')
+    .option('--off', 'there are none any longer')
+    .action(async ({ dir, off }: { dir?: string; off?: true }, command: Command) => {
+      const { client, print } = asked(command, cli);
+      if (off === true && dir !== undefined) throw fail('ERR_INVALID_INPUT', { message: 'Give --dir or --off, not both.' });
+      const api = await client();
+      if (off === undefined && dir === undefined) {
+        const set = await api.call('getShadowPolicies', {});
+        print(set, () =>
+          set.files.length === 0 ? 'There are no shadow policies.\n' : set.files.map(({ name, text }) => `// ${name}\n${text.trimEnd()}\n`).join('\n'),
+        );
+        return;
+      }
+      const { version } = await api.call('putShadowPolicies', { files: dir === undefined ? [] : await read(dir, '.cedar') });
+      print({ version }, () => (dir === undefined ? 'Shadow policies are off.\n' : `Version ${version} is evaluated beside the policies in force.\n`));
+    });
+  shadow
+    .command('results')
+    .description('commands on which the shadow policies would have decided otherwise, newest first')
+    .option('--of <version>', 'of these shadow policies only')
+    .option('--limit <count>', 'how many', count, 100)
+    .action(async ({ of, limit }: { of?: string; limit: number }, command: Command) => {
+      const { client, print } = asked(command, cli);
+      const items = await shadowResults(await client(), { version: of, limit });
+      print(items, () => table(['EVENT', 'AT', 'PRINCIPAL', 'RESOURCE', 'DECIDED', 'SHADOW', 'COMMAND'], items.map(resultRow)));
+    });
 }
 
 /** Without a service, but for `explain`. */
@@ -86,6 +126,24 @@ function addChecks(group: Command, cli: Cli): void {
     });
 }
 
+/** A page may be short, or empty, where the service had much to look through. */
+async function shadowResults(api: Client, { version, limit }: { version: string | undefined; limit: number }): Promise<ShadowResult[]> {
+  const items: ShadowResult[] = [];
+  for (let cursor: string | undefined; items.length < limit; ) {
+    const page = await api.call('listShadowResults', { version, cursor, limit: Math.min(limit - items.length, maxPage) });
+    items.push(...page.items);
+    if (page.next === null) break;
+    cursor = page.next;
+  }
+  return items;
+}
+
+function resultRow({ index, at, principal, resource, command, decided, shadow }: ShadowResult): string[] {
+  return [String(index), at, principal, resource, decided, shadow, (command ?? '(not kept)').slice(0, maxShownCommand)];
+}
+
+const maxPage = 1_000;
+const maxShownCommand = 200;
 const maxFileBytes = 1_048_576;
 
 /** The files of a directory with this ending, by name. */

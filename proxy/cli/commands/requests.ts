@@ -6,11 +6,11 @@ import { asAppError, fail, type ErrorCode } from '../../contract/errors.ts';
 import { canonicalJson } from '../../proof/canonical.ts';
 import { decisionBytes } from '../../proof/decision.ts';
 import { addKeyOptions, approverOf, connector, type Approver } from '../approver.ts';
-import { count } from '../arguments.ts';
+import { count, seconds as duration } from '../arguments.ts';
 import type { Client } from '../client.ts';
 import { table } from '../output.ts';
 import { requestCells, requestHead, requestLine, requestText } from '../request-text.ts';
-import { followed } from '../server-events.ts';
+import { followed } from '../../contract/server-events.ts';
 import { asked, type Cli } from '../session.ts';
 import { askLine } from '../terminal.ts';
 
@@ -59,17 +59,18 @@ export function addRequestCommands(program: Command, cli: Cli): void {
 }
 
 function addDecision(group: Command, verdict: Verdict, cli: Cli): void {
-  group
+  const command = group
     .command(`${verdict} <id>`)
     .description(`shows the whole request, then signs that you ${verdict} it with your key`)
     .requiredOption('--reason <text>', 'why; it is signed and recorded')
     .option('--yes', 'do not ask again')
-    .action(async (id: string, { reason, yes }: { reason: string; yes?: boolean }, command: Command) => {
+    .action(async (id: string, { reason, yes, for: seconds }: { reason: string; yes?: boolean; for?: number }) => {
       const { print, json } = asked(command, cli);
       const approver = await approverOf(command, cli);
-      const request = await decide({ id, verdict, reason, yes: yes === true, json }, approver, cli);
+      const request = await decide({ id, verdict, reason, seconds, yes: yes === true, json }, approver, cli);
       print(request, () => `\n${verdict === 'approve' ? 'Approved' : 'Denied'}. Now: ${requestLine(request)}\n`);
     });
+  if (verdict === 'approve') command.option('--for <duration>', 'accesses only: shorter than asked for: 15m, 8h', duration);
 }
 
 async function requestId(id: string, api: Client): Promise<string> {
@@ -84,15 +85,18 @@ interface Deciding {
   readonly id: string;
   readonly verdict: Verdict;
   readonly reason: string;
+  /** accesses only: shorter than asked for */
+  readonly seconds: number | undefined;
   readonly yes: boolean;
   readonly json: boolean;
 }
 
 const maxShownChars = 20_000;
+const minAccessSeconds = 60;
 
 /** Shows, asks, signs exactly what was shown, and checks that this is what was decided. */
 async function decide(deciding: Deciding, approver: Approver, cli: Cli): Promise<RequestView> {
-  const { verdict, reason, json } = deciding;
+  const { verdict, reason, seconds, json } = deciding;
   const { client, user } = await approver.signIn();
   const id = await requestId(deciding.id, client);
   const details = await client.call('showRequest', { id });
@@ -104,18 +108,20 @@ async function decide(deciding: Deciding, approver: Approver, cli: Cli): Promise
     });
   (json ? cli.io.err : cli.io.out)(textFor(details, cli));
   refuseUndecidable(details);
+  refuseLonger(details, seconds);
   await confirm(details, deciding, cli);
   // people read for minutes, and a high risk wants a fresh sign-in
   const fresh = canonical.terms.risk === 'high' ? (await approver.signIn()).client : client;
   const at = new Date().toISOString();
   const { human } = user;
-  const signature = approver.key.sign(decisionBytes({ request: canonical, verdict, approver: user.id, human, reason, at }));
+  const signature = approver.key.sign(decisionBytes({ request: canonical, verdict, approver: user.id, human, reason, seconds, at }));
   const decision: SignedDecision = {
     request: id,
     verdict,
     approver: user.id,
     human,
     reason,
+    ...(seconds !== undefined && { seconds }),
     at,
     signature: { type: 'ed25519', key: approver.keyId, signature },
   };
@@ -132,6 +138,17 @@ function refuseUndecidable({ request, may }: RequestDetails): void {
   if (request.status !== 'pending')
     throw fail('ERR_CONFLICT', { message: `It is ${request.status}, so there is nothing to decide.`, hint: 'See `postern requests list --status pending`.' });
   if (!may.decide) throw fail('ERR_FORBIDDEN', { message: 'You may not decide on this request.', hint: may.why });
+}
+
+function refuseLonger({ request }: RequestDetails, seconds: number | undefined): void {
+  if (seconds === undefined) return;
+  const { subject } = request.canonical;
+  if (subject.kind !== 'access') throw fail('ERR_INVALID_INPUT', { message: 'Only an access can be shortened. Nothing was signed.', hint: 'Leave --for out.' });
+  if (seconds < minAccessSeconds || seconds > subject.seconds)
+    throw fail('ERR_INVALID_INPUT', {
+      message: `--for takes ${String(minAccessSeconds)} to ${String(subject.seconds)} seconds here. Nothing was signed.`,
+      hint: 'An approver may shorten an access, not lengthen it.',
+    });
 }
 
 async function confirm({ request }: RequestDetails, { verdict, yes }: Deciding, { io }: Cli): Promise<void> {

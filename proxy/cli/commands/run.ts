@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Secret } from '../../lib/secret.ts';
 import { count } from '../arguments.ts';
 import { asked, readNamed, type Cli } from '../session.ts';
 
@@ -36,6 +37,7 @@ export function addRunCommands(program: Command, cli: Cli): void {
           `\nFirst start: this is the token of the administrator, shown this once. Keep it in a password manager.\n\n  ${service.adminToken.reveal()}\n\nUse it with --token-file FILE, or POSTERN_TOKEN.\n`,
         );
       }
+      if (service.setUpLink) out(setUpText(service.setUpLink, service.layout.setUpLink, cli));
       await stopSignal();
       out('Stopping.\n');
       await service.stop();
@@ -61,6 +63,13 @@ export function addRunCommands(program: Command, cli: Cli): void {
         }),
       );
     });
+}
+
+/** The link is for who sits here: a journal that others read gets the place of its file only. */
+function setUpText(link: Secret<string>, file: string, { environment }: Cli): string {
+  const head = '\nNo person is administrator yet. Whoever opens this link in a browser enrols as one; it is good once, for a day:\n\n';
+  if (environment.JOURNAL_STREAM !== undefined) return `${head}  the link stands in ${file}\n`;
+  return `${head}  ${link.reveal()}\n\nIt stands in ${file}, too, until it is used; a new start makes a new one.\n`;
 }
 
 async function version(): Promise<string> {

@@ -61,6 +61,7 @@ function statusText(status: Status): string {
     started: status.startedAt,
     'live sessions': status.liveSessions,
     'audit log': `${status.log.origin}, ${String(status.log.size)} events`,
+    listening: status.listeners.map(({ protocol, host, port }) => `${protocol} ${host}:${String(port)}`).join(', '),
   });
   return `${head}\n${table(
     ['PART', 'STATE', ''],

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import type { User } from '../../contract/user.ts';
+import { User } from '../../contract/user.ts';
 import { fail } from '../../contract/errors.ts';
+import { parseEnrolmentCode } from '../../contract/enrolment-code.ts';
 import { every, list, seconds } from '../arguments.ts';
 import { fields, table } from '../output.ts';
 import { asked, type Cli } from '../session.ts';
@@ -9,10 +10,12 @@ interface UserOptions {
   readonly human?: string;
   readonly group: string[];
   readonly clearGroups?: boolean;
+  readonly role: string[];
+  readonly clearRoles?: boolean;
 }
 
 export function addUserCommands(program: Command, cli: Cli): void {
-  const group = program.command('user').description('people who decide on approval requests');
+  const group = program.command('user').description('people who decide on approval requests, administer or audit');
   group
     .command('list')
     .description('all of them')
@@ -20,7 +23,7 @@ export function addUserCommands(program: Command, cli: Cli): void {
       const { client, print } = asked(command, cli);
       const api = await client();
       const items = await every((cursor) => api.call('listUsers', { limit: 1_000, cursor }));
-      print(items, () => table(['NAME', 'HUMAN', 'GROUPS', 'STATE', 'KEY'], items.map(rowOf)));
+      print(items, () => table(['NAME', 'HUMAN', 'GROUPS', 'ROLES', 'STATE', 'KEY'], items.map(rowOf)));
     });
   addChanges(group, cli);
   group
@@ -40,9 +43,10 @@ function addChanges(group: Command, cli: Cli): void {
     .description('adds a person; they can decide once they have enrolled a key (see `postern user invite`)')
     .requiredOption('--human <id>', 'who this is, whatever the account: staff number or mail address; approvals count humans')
     .option('--group <name>', 'a group whose requests they decide; may be repeated', list, [])
-    .action(async (name: string, { human, group: groups }: { human: string; group: string[] }, command: Command) => {
+    .option('--role <name>', 'administrator or auditor; may be repeated', list, [])
+    .action(async (name: string, { human, group: groups, role }: { human: string; group: string[]; role: string[] }, command: Command) => {
       const { client, print } = asked(command, cli);
-      const user = await (await client()).call('createUser', { name, human, groups });
+      const user = await (await client()).call('createUser', { name, human, groups, roles: rolesOf(role) });
       print(user, () => textOf(user));
     });
   group
@@ -51,14 +55,11 @@ function addChanges(group: Command, cli: Cli): void {
     .option('--human <id>', 'who this is')
     .option('--group <name>', 'the groups from now on; may be repeated', list, [])
     .option('--clear-groups', 'no group at all')
-    .action(async (name: string, { human, group: groups, clearGroups }: UserOptions, command: Command) => {
+    .option('--role <name>', 'the roles from now on: administrator, auditor; may be repeated', list, [])
+    .option('--clear-roles', 'no role at all')
+    .action(async (name: string, options: UserOptions, command: Command) => {
       const { client, print } = asked(command, cli);
-      if (clearGroups === true && groups.length > 0)
-        throw fail('ERR_INVALID_INPUT', { message: '--group and --clear-groups exclude each other.', hint: 'Give one of them.' });
-      if (human === undefined && groups.length === 0 && clearGroups !== true)
-        throw fail('ERR_INVALID_INPUT', { message: 'Nothing to change.', hint: 'Give --human, --group or --clear-groups.' });
-      const change = { ...(human !== undefined && { human }), ...((groups.length > 0 || clearGroups === true) && { groups }) };
-      const user = await (await client()).call('updateUser', { name, ...change });
+      const user = await (await client()).call('updateUser', { name, ...changeOf(options) });
       print(user, () => textOf(user));
     });
   for (const [verb, disabled] of [
@@ -76,6 +77,28 @@ function addChanges(group: Command, cli: Cli): void {
   }
 }
 
+function changeOf({ human, group, clearGroups, role, clearRoles }: UserOptions): Partial<Pick<User, 'human' | 'groups' | 'roles'>> {
+  const groups = listed({ names: group, clear: clearGroups === true, option: 'group' });
+  const roles = listed({ names: role, clear: clearRoles === true, option: 'role' });
+  const change = { ...(human !== undefined && { human }), ...(groups && { groups }), ...(roles && { roles: rolesOf(roles) }) };
+  if (Object.keys(change).length === 0)
+    throw fail('ERR_INVALID_INPUT', { message: 'Nothing to change.', hint: 'Give --human, --group, --clear-groups, --role or --clear-roles.' });
+  return change;
+}
+
+/** Null: they stay as they are. */
+function listed({ names, clear, option }: { names: string[]; clear: boolean; option: string }): string[] | null {
+  if (clear && names.length > 0)
+    throw fail('ERR_INVALID_INPUT', { message: `--${option} and --clear-${option}s exclude each other.`, hint: 'Give one of them.' });
+  return clear || names.length > 0 ? names : null;
+}
+
+function rolesOf(names: readonly string[]): User['roles'] {
+  const parsed = User.shape.roles.safeParse([...new Set(names)]);
+  if (!parsed.success) throw fail('ERR_INVALID_INPUT', { message: 'A role is administrator or auditor.' });
+  return parsed.data;
+}
+
 function addInvitations(group: Command, cli: Cli): void {
   group
     .command('invite <name>')
@@ -89,6 +112,7 @@ function addInvitations(group: Command, cli: Cli): void {
         `Good once, until ${invitation.expiresAt}; it is not shown again.`,
         ...(invitation.replaces ? [`It replaces a key: another administrator must run \`postern user confirm ${invitation.id}\` first.`] : []),
         `Give it to ${name} in person or over a channel that nobody else reads. On their own machine they run: postern enrol CODE`,
+        `In a browser they open ${consoleLink(invitation.code)}`,
       ];
       cli.io.err(`${steps.join('\n')}\n`);
     });
@@ -102,16 +126,22 @@ function addInvitations(group: Command, cli: Cli): void {
     });
 }
 
-function rowOf(user: User): string[] {
-  const { name, human, groups, disabled, key } = user;
-  return [name, human, groups.join(',') || '–', disabled ? 'disabled' : 'enabled', key === null ? 'not enrolled' : key.id];
+/** The console takes the code behind the #, which never leaves the browser. */
+function consoleLink(code: string): string {
+  return `${parseEnrolmentCode(code).url}/#enrol=${code}`;
 }
 
-function textOf({ name, human, groups, disabled, key, createdAt, id }: User): string {
+function rowOf(user: User): string[] {
+  const { name, human, groups, roles, disabled, key } = user;
+  return [name, human, groups.join(',') || '–', roles.join(',') || '–', disabled ? 'disabled' : 'enabled', key === null ? 'not enrolled' : key.id];
+}
+
+function textOf({ name, human, groups, roles, disabled, key, createdAt, id }: User): string {
   return fields({
     name,
     human,
     groups: groups.join(', '),
+    roles: roles.join(', '),
     state: disabled ? 'disabled' : 'enabled',
     key: key === null ? 'not enrolled' : `${key.id}, enrolled ${key.enrolledAt}`,
     created: createdAt,

@@ -12,9 +12,8 @@ export function auditHandlers({ audit, mask }: Pick<ControlPorts, 'audit' | 'mas
       // people search for card numbers too
       const query = canonicalJson({ ...filter, ...(code !== undefined && { code }), ...(filter.text !== undefined && { text: mask(filter.text) }) });
       await record('audit.read', { affected: 'audit', body: query });
-      const items = [...(await audit.search({ ...filter, codes: code === undefined ? null : [code] }, { limit, before }))];
-      const last = items.at(-1);
-      return { items, next: items.length === limit && last !== undefined ? String(last.index) : null };
+      const { items, next } = await audit.search({ ...filter, codes: code === undefined ? null : [code] }, { limit, before });
+      return { items: [...items], next: next === null ? null : String(next) };
     },
     tailAudit: async (options, { record, signal }) => {
       await record('audit.read', { affected: 'audit', body: canonicalJson({ tail: options.count, follow: options.follow }) });

@@ -9,14 +9,24 @@ import { explain } from '../../policy/explain.ts';
 import { parsePolicyTests, runPolicyTests } from '../../policy/policy-test.ts';
 import type { Handlers } from '../context.ts';
 import type { ControlPorts } from '../ports.ts';
+import { indexOf } from './paging.ts';
 import { needResource } from './resources.ts';
 import { needAccount } from './service-accounts.ts';
 
-type Names = 'getPolicies' | 'putPolicies' | 'checkPolicies' | 'explainPolicy' | 'testPolicies' | 'getMaskingRules' | 'putMaskingRules';
-type Ports = Pick<ControlPorts, 'state' | 'clock'>;
+type Names =
+  | 'getPolicies'
+  | 'putPolicies'
+  | 'listPolicyVersions'
+  | 'getPolicyVersion'
+  | 'checkPolicies'
+  | 'explainPolicy'
+  | 'testPolicies'
+  | 'getMaskingRules'
+  | 'putMaskingRules';
+type Ports = Pick<ControlPorts, 'state' | 'clock' | 'read' | 'history'>;
 
 export function policyHandlers(ports: Ports): Pick<Handlers, Names> {
-  return { ...ruleHandlers(ports), ...answerHandlers(ports) };
+  return { ...ruleHandlers(ports), ...versionHandlers(ports), ...answerHandlers(ports) };
 }
 
 function ruleHandlers({ state }: Ports): Pick<Handlers, 'getPolicies' | 'putPolicies' | 'getMaskingRules' | 'putMaskingRules'> {
@@ -44,6 +54,28 @@ function ruleHandlers({ state }: Ports): Pick<Handlers, 'getPolicies' | 'putPoli
         await commit('masking-rule.updated', { affected: 'masking-rules', value: { rules } });
         return { rules };
       }),
+  };
+}
+
+function versionHandlers({ read, history }: Ports): Pick<Handlers, 'listPolicyVersions' | 'getPolicyVersion'> {
+  return {
+    listPolicyVersions: async ({ limit, cursor }) => {
+      const rows = read.policies.versions({ limit: limit + 1, before: indexOf(cursor) });
+      const shown = rows.slice(0, limit);
+      const heads = new Map((await history.heads(shown.map(({ position }) => position))).map((head) => [head.index, head]));
+      const items = shown.map(({ position, version, files }) => {
+        const head = heads.get(position);
+        if (head === undefined) throw fail('ERR_AUDIT_UNAVAILABLE', { message: 'The log is still being read.', hint: 'Try again in a moment.' });
+        return { version, files, index: position, at: new Date(head.at).toISOString(), by: head.by };
+      });
+      const last = shown.at(-1);
+      return { items, next: rows.length > limit && last !== undefined ? String(last.position) : null };
+    },
+    getPolicyVersion: ({ version }) => {
+      const set = read.policies.named(version);
+      if (set === null) throw fail('ERR_NOT_FOUND', { message: `There were no policies ${version}.` });
+      return set;
+    },
   };
 }
 
@@ -110,7 +142,8 @@ function principalOf(snapshot: Snapshot, name: string, now: number): Caller {
   };
 }
 
-function compiled(files: readonly PolicyFile[]): CompiledPolicies {
+/** Throws ERR_POLICY_INVALID with line and column of every fault. */
+export function compiled(files: readonly PolicyFile[]): CompiledPolicies {
   const compilation = compilePolicies(files);
   if (compilation.ok) return compilation.compiled;
   throw policyFault(compilation.faults);

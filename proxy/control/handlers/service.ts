@@ -1,12 +1,14 @@
+import { apiVersions } from '../../contract/api-version.ts';
 import type { Handlers } from '../context.ts';
 import type { ControlPorts } from '../ports.ts';
 
 export function serviceHandlers({
   health,
   secrets,
-}: Pick<ControlPorts, 'health' | 'secrets'>): Pick<Handlers, 'health' | 'status' | 'doctor' | 'selfScan' | 'rotateVault'> {
+  version,
+}: Pick<ControlPorts, 'health' | 'secrets' | 'version'>): Pick<Handlers, 'health' | 'status' | 'doctor' | 'selfScan' | 'rotateVault'> {
   return {
-    health: async () => ({ state: (await health.status()).state }),
+    health: async () => ({ state: (await health.status()).state, version, api: apiVersions }),
     status: () => health.status(),
     doctor: async () => ({ checks: [...(await health.checks())] }),
     selfScan: async ({ needles }, { record, signal }) => {

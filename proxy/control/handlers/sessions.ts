@@ -1,32 +1,32 @@
-import type { AuditEventView, SessionView } from '../../contract/api-views.ts';
-import type { EventCode } from '../../contract/audit-event.ts';
-import { fail } from '../../contract/errors.ts';
+import type { RecordingEntry, SessionView } from '../../contract/api-views.ts';
+import { asAppError, fail } from '../../contract/errors.ts';
 import type { LiveSession } from '../../contract/snapshot.ts';
+import type { PastSession } from '../../history/history.ts';
 import type { Handlers } from '../context.ts';
 import type { ControlPorts } from '../ports.ts';
 import { indexOf } from './paging.ts';
 
-type Names = 'listSessions' | 'showSession' | 'killSession' | 'readRecording';
-type Ports = Pick<ControlPorts, 'sessions' | 'audit' | 'recordings'>;
+type Names = 'listSessions' | 'showSession' | 'killSession' | 'readRecording' | 'watchSession';
+type Ports = Pick<ControlPorts, 'sessions' | 'history' | 'audit' | 'recordings'>;
 
 export function sessionHandlers(ports: Ports): Pick<Handlers, Names> {
-  const { sessions, audit, recordings } = ports;
+  return { ...readHandlers(ports), ...watchHandlers(ports) };
+}
+
+function readHandlers(ports: Ports): Pick<Handlers, 'listSessions' | 'showSession' | 'killSession'> {
+  const { sessions } = ports;
   return {
     listSessions: async ({ state, principal, resource, limit, cursor }) => {
-      const live =
-        state === 'ended'
-          ? []
-          : sessions
-              .list()
-              .filter((session) => matches(session, principal, resource))
-              .map(liveView);
-      // the live ones come first, on the first page
-      const first = cursor === undefined ? live.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1)) : [];
-      if (state === 'live') return { items: first.slice(0, limit), next: null };
-      const liveIds = new Set(sessions.list().map(({ id }) => id));
-      const before = indexOf(cursor);
-      const { past, next } = await history({ principal, resource }, { limit, before }, audit);
-      return { items: [...first, ...past.filter(({ id }) => !liveIds.has(id))].slice(0, 1_000), next };
+      const filter = { principal, resource };
+      const place = placeOf(cursor, state);
+      if (place.of === 'ended') return pastPage(filter, { limit, before: place.before }, ports);
+      const live = livePage(filter, { limit, after: place.after }, sessions);
+      if (live.next !== null || state === 'live') return live;
+      // the live ones come first; what is left of the page is for those that ended
+      const room = limit - live.items.length;
+      if (room === 0) return { items: live.items, next: fromNewest };
+      const past = await pastPage(filter, { limit: room, before: Number.MAX_SAFE_INTEGER }, ports);
+      return { items: [...live.items, ...past.items], next: past.next };
     },
     showSession: ({ id }) => show(id, ports),
     killSession: async ({ id, reason }, { record }) => {
@@ -36,92 +36,100 @@ export function sessionHandlers(ports: Ports): Pick<Handlers, Names> {
       if (!(await sessions.kill(id, reason))) throw fail('ERR_NOT_FOUND', { message: 'The session has ended meanwhile.' });
       return { done: true };
     },
+  };
+}
+
+function watchHandlers(ports: Ports): Pick<Handlers, 'readRecording' | 'watchSession'> {
+  const { audit, recordings } = ports;
+  return {
     readRecording: async ({ id }, { record, signal }) => {
       const session = await show(id, ports);
-      const entries = await recordings.read(id, signal);
+      const entries = await recordings.read(id, signal).catch((error: unknown) => {
+        // the first seconds of a session are not stored yet
+        if (session.state === 'live' && asAppError(error).code === 'ERR_NOT_FOUND') return nothing();
+        throw error;
+      });
       await record('recording.viewed', { affected: session.resource, session: id });
       return entries;
+    },
+    watchSession: async ({ id, after }, { record, signal }) => {
+      const session = await show(id, ports);
+      await record('recording.viewed', { affected: session.resource, session: id, reason: 'live' });
+      return numbered(audit.watch(id, after ?? null, signal));
     },
   };
 }
 
-async function show(id: string, { sessions, audit }: Pick<Ports, 'sessions' | 'audit'>): Promise<SessionView> {
-  const live = sessions.list().find((session) => session.id === id);
-  if (live) return liveView(live);
-  const events = await audit.search({ codes: bounds, session: id }, { limit: 2, before: null });
-  const started = events.find(({ header }) => header['code'] === 'session.started');
-  if (!started) throw fail('ERR_NOT_FOUND', { message: `There is no session ${id}.` });
-  return endedView(
-    started,
-    events.find(({ header }) => header['code'] === 'session.ended'),
-  );
+async function* numbered<T extends { readonly index: number }>(events: AsyncIterable<T>): AsyncGenerator<{ id: number; event: T }> {
+  for await (const event of events) yield { id: event.index, event };
 }
 
-const bounds: readonly EventCode[] = ['session.started', 'session.ended'];
-const blockEvents = 200;
+// eslint-disable-next-line @typescript-eslint/require-await -- an empty stream
+async function* nothing(): AsyncGenerator<RecordingEntry> {
+  yield* [];
+}
 
-/** Sessions out of the log, newest first: an end is met before its beginning. */
-async function history(
-  filter: { principal: string | undefined; resource: string | undefined },
-  page: { limit: number; before: number | null },
-  audit: Ports['audit'],
-): Promise<{ past: SessionView[]; next: string | null }> {
-  const past: SessionView[] = [];
-  const ends = new Map<string, AuditEventView>();
-  let { before } = page;
-  for (;;) {
-    const events = await audit.search({ codes: bounds, ...filter }, { limit: blockEvents, before });
-    for (const event of events) {
-      before = event.index;
-      const id = text(event.header, 'session');
-      if (event.header['code'] === 'session.ended') {
-        ends.set(id, event);
-        continue;
-      }
-      past.push(endedView(event, ends.get(id) ?? (await endOf(id, page, audit))));
-      ends.delete(id);
-      if (past.length === page.limit) return { past, next: String(before) };
+/** Where a page begins: among the live sessions (the newest ones first), or among those that ended. */
+type Place = { readonly of: 'live'; readonly after: string | null } | { readonly of: 'ended'; readonly before: number };
+
+const fromNewest = 'ended';
+
+function placeOf(cursor: string | undefined, state: SessionView['state'] | undefined): Place {
+  if (cursor === undefined) return state === 'ended' ? { of: 'ended', before: Number.MAX_SAFE_INTEGER } : { of: 'live', after: null };
+  const [, after] = /^live (\S{1,40} ses_[a-zA-Z]{1,40})$/.exec(cursor) ?? [];
+  if (after !== undefined) return { of: 'live', after };
+  return { of: 'ended', before: cursor === fromNewest ? Number.MAX_SAFE_INTEGER : (indexOf(cursor) ?? 0) };
+}
+
+interface SessionFilter {
+  readonly principal: string | undefined;
+  readonly resource: string | undefined;
+}
+
+interface SessionPage {
+  items: SessionView[];
+  next: string | null;
+}
+
+function livePage({ principal, resource }: SessionFilter, { limit, after }: { limit: number; after: string | null }, sessions: Ports['sessions']): SessionPage {
+  const matching = sessions
+    .list()
+    .filter((session) => (principal === undefined || session.principal === principal) && (resource === undefined || session.resource === resource))
+    .map((session) => ({ key: `${session.startedAt} ${session.id}`, session }))
+    .filter(({ key }) => after === null || key < after)
+    .sort((a, b) => (a.key < b.key ? 1 : -1));
+  const shown = matching.slice(0, limit);
+  const last = shown.at(-1);
+  return { items: shown.map(({ session }) => liveView(session)), next: matching.length > limit && last !== undefined ? `live ${last.key}` : null };
+}
+
+/** A session that is live now is none of these, whatever the log says of it so far. */
+async function pastPage(filter: SessionFilter, page: { limit: number; before: number }, { sessions, history }: Ports): Promise<SessionPage> {
+  const items: SessionView[] = [];
+  for (let { before } = page; ; ) {
+    const rows = await history.sessions({ ...filter, before, limit: page.limit });
+    const live = new Set(sessions.list().map(({ id }) => id));
+    for (const row of rows) {
+      before = row.started;
+      if (!live.has(row.id)) items.push(pastView(row));
+      if (items.length === page.limit) return { items, next: String(before) };
     }
-    if (events.length < blockEvents) return { past, next: null };
+    if (rows.length < page.limit) return { items, next: null };
   }
 }
 
-/** On a later page the end may stand above the cursor. */
-async function endOf(id: string, page: { before: number | null }, audit: Ports['audit']): Promise<AuditEventView | undefined> {
-  if (page.before === null) return undefined;
-  return (await audit.search({ codes: ['session.ended'], session: id }, { limit: 1, before: null }))[0];
-}
-
-function matches(session: LiveSession, principal: string | undefined, resource: string | undefined): boolean {
-  return (principal === undefined || session.principal === principal) && (resource === undefined || session.resource === resource);
+async function show(id: string, { sessions, history }: Pick<Ports, 'sessions' | 'history'>): Promise<SessionView> {
+  const live = sessions.list().find((session) => session.id === id);
+  if (live) return liveView(live);
+  const past = await history.session(id);
+  if (past === null) throw fail('ERR_NOT_FOUND', { message: `There is no session ${id}.` });
+  return pastView(past);
 }
 
 function liveView({ gateway: _, ...session }: LiveSession): SessionView {
   return { ...session, state: 'live', endedAt: null, reason: null, recordingRoot: null };
 }
 
-function endedView(started: AuditEventView, ended: AuditEventView | undefined): SessionView {
-  const id = text(started.header, 'session');
-  const { actor } = started.header;
-  const digests = ended?.header['digests'];
-  const seq = ended?.header['seq'];
-  return {
-    id,
-    state: 'ended',
-    principal: typeof actor === 'object' && actor !== null && !Array.isArray(actor) ? text(actor, 'name') : '',
-    resource: text(started.header, 'affected'),
-    database: text(started.header, 'database'),
-    account: text(started.header, 'account'),
-    address: text(started.header, 'origin'),
-    startedAt: text(started.header, 'at'),
-    endedAt: ended ? text(ended.header, 'at') : null,
-    operations: typeof seq === 'number' ? seq : 0,
-    reason: ended ? text(ended.header, 'reason') : null,
-    recordingRoot: Array.isArray(digests) && typeof digests[0] === 'string' ? digests[0] : null,
-  };
-}
-
-function text(header: Readonly<Record<string, unknown>>, member: string): string {
-  const value = header[member];
-  return typeof value === 'string' ? value : '';
+function pastView({ started: _, ...session }: PastSession): SessionView {
+  return { ...session, state: 'ended' };
 }

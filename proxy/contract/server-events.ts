@@ -1,4 +1,4 @@
-import { fail } from '../contract/errors.ts';
+import { fail } from './errors.ts';
 
 /** The data of server-sent events (WHATWG HTML, section 9.2.6), out of lines without their ends; comments and what is unfinished are dropped. */
 export async function* eventData(lines: AsyncIterable<string>, maxChars: number): AsyncGenerator<string> {

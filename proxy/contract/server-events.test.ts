@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fail } from '../contract/errors.ts';
+import { fail } from './errors.ts';
 import { eventData, followed } from './server-events.ts';
 
 async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
