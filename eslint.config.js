@@ -39,7 +39,8 @@ const syntax = [
   },
 ];
 const withoutErrors = syntax.filter((rule) => !rule.selector.startsWith('NewExpression'));
-const childProcess = { name: 'node:child_process', message: 'Processes are started in processes/, proxy/demo, build and test only.' };
+const childProcess = { name: 'node:child_process', message: 'Processes are started in processes/, proxy/demo, main/service, build and test only.' };
+const electron = { name: 'electron', message: 'Values of Electron are used in main/index.ts and main/adapters/electron only.', allowTypeImports: true };
 const noVm = ['node:vm', 'vm'].map((name) => ({ name, message: 'No code from strings.' }));
 
 export default tseslint.config(
@@ -63,7 +64,8 @@ export default tseslint.config(
       'no-new-func': 'error',
       'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx', 'hack'], location: 'start' }],
       'no-restricted-syntax': ['error', ...syntax, env],
-      'no-restricted-imports': ['error', { paths: [childProcess, { ...childProcess, name: 'child_process' }, ...noVm] }],
+      'no-restricted-imports': 'off',
+      '@typescript-eslint/no-restricted-imports': ['error', { paths: [childProcess, { ...childProcess, name: 'child_process' }, electron, ...noVm] }],
       eqeqeq: 'error',
       'postern/described-disable': 'error',
       'postern/kebab-file': 'error',
@@ -78,8 +80,21 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': ['error', ...syntax], 'no-console': 'off' },
   },
   {
-    files: ['proxy/processes/**', 'proxy/demo/**', 'build/**', 'test/**', '**/*.test.ts'],
-    rules: { 'no-restricted-imports': ['error', { paths: noVm }] },
+    files: ['proxy/processes/**', 'proxy/demo/**', 'main/service/**', 'build/**', 'test/**', '**/*.test.ts'],
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths: [electron, ...noVm] }] },
+  },
+  {
+    files: ['main/index.ts', 'main/preload.ts', 'main/preload.cts', 'main/adapters/electron/**'],
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths: [childProcess, ...noVm] }] },
+  },
+  {
+    files: ['main/index.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...syntax] },
+  },
+  {
+    files: ['renderer/**/*.tsx'],
+    // event handlers of forms are promises whose faults the hooks show
+    rules: { '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false } }] },
   },
   {
     files: ['proxy/contract/errors.ts', 'proxy/lib/**'],

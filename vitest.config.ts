@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{proxy,build,main,renderer}/**/*.test.ts', 'test/{architecture,fuzz,support}/**/*.test.ts'],
+          include: ['{proxy,build,main,renderer}/**/*.test.{ts,tsx}', 'test/{architecture,fuzz,support}/**/*.test.ts'],
           exclude,
           maxWorkers: 2,
           testTimeout: 20_000,
@@ -24,6 +24,10 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
+      },
+      {
+        // long, and against a service under load: `npm run chaos`
+        test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], exclude, fileParallelism: false, testTimeout: 300_000, hookTimeout: 180_000 },
       },
     ],
   },

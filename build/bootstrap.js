@@ -130,7 +130,7 @@ async function pinnedNode() {
 /** Node flags for a script: nothing in the service may turn a string into code. */
 function flagsFor(script) {
   const quiet = ['--disable-warning=ExperimentalWarning'];
-  return /^proxy[\\/]/.test(script) ? ['--disallow-code-generation-from-strings', ...quiet] : quiet;
+  return /^(proxy[\\/]|build[\\/]start[.]ts$)/.test(script) ? ['--disallow-code-generation-from-strings', ...quiet] : quiet;
 }
 
 /** Runs to the end; the child gets our signals, we take over its exit code or signal. */

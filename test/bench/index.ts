@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchHistory } from './history.ts';
 import { benchPostgres } from './postgres.ts';
 
 const { positionals, values } = parseArgs({
@@ -7,11 +8,20 @@ const { positionals, values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
     only: { type: 'string' },
+    events: { type: 'string', default: '1000000' },
+    sessions: { type: 'string', default: '10000' },
     out: { type: 'string', default: 'out/bench' },
   },
 });
-if (positionals[0] !== 'postgres') {
-  process.stderr.write('usage: npm run bench -- postgres [--rounds N] [--seconds N] [--only WORKLOAD] [--out DIR]\n');
-  process.exit(2);
+switch (positionals[0]) {
+  case 'postgres':
+    await benchPostgres({ rounds: Number(values.rounds), seconds: Number(values.seconds), only: values.only, out: values.out });
+    break;
+  case 'history':
+    await benchHistory({ events: Number(values.events), sessions: Number(values.sessions), rounds: 10 * Number(values.rounds), out: values.out });
+    break;
+  default:
+    process.stderr.write('usage: npm run bench -- postgres [--rounds N] [--seconds N] [--only WORKLOAD] [--out DIR]\n');
+    process.stderr.write('       npm run bench -- history [--rounds N] [--events N] [--sessions N] [--out DIR]\n');
+    process.exit(2);
 }
-await benchPostgres({ rounds: Number(values.rounds), seconds: Number(values.seconds), only: values.only, out: values.out });

@@ -3,14 +3,16 @@
  * without it. `node test/mutants/index.ts [part of a name or invariant]`
  */
 import { root } from '../../build/step.ts';
+import { appMutants } from './app.ts';
 import { approvalMutants } from './approval.ts';
+import { controlMutants } from './control.ts';
 import { decisionMutants } from './decision.ts';
 import { evidenceMutants } from './evidence.ts';
 import type { Mutant } from './mutant.ts';
 import { storeMutants } from './stores.ts';
 import { createWorkspace, type TestRun, type Workspace } from './workspace.ts';
 
-const mutants: readonly Mutant[] = [...decisionMutants, ...approvalMutants, ...evidenceMutants, ...storeMutants];
+const mutants: readonly Mutant[] = [...decisionMutants, ...approvalMutants, ...evidenceMutants, ...storeMutants, ...controlMutants, ...appMutants];
 const width = 2;
 
 export interface MutantResult {

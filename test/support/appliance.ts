@@ -217,7 +217,7 @@ export interface Target {
 
 /** A service account in `groups` with a token, a resource on `target`, and policies: the usual beginning. Gives the token. */
 export async function configure(
-  appliance: Appliance,
+  appliance: Pick<Appliance, 'json'>,
   given: { principal: string; groups?: readonly string[]; resource: string; target: Target; policies?: string },
 ): Promise<string> {
   const { principal, groups = ['everybody'], resource, target } = given;
@@ -251,12 +251,12 @@ export async function configure(
   return tokenFor(appliance, principal);
 }
 
-export async function tokenFor(appliance: Appliance, principal: string, more: readonly string[] = []): Promise<string> {
+export async function tokenFor(appliance: Pick<Appliance, 'json'>, principal: string, more: readonly string[] = []): Promise<string> {
   const created = (await appliance.json(['token', 'create', principal, ...more])) as { token: string };
   return created.token;
 }
 
-export async function putPolicies(appliance: Appliance, text: string): Promise<void> {
+export async function putPolicies(appliance: Pick<Appliance, 'json'>, text: string): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'postern-policies-'));
   writeFileSync(join(dir, 'all.cedar'), text);
   await appliance.json(['policy', 'put', dir]);

@@ -14,6 +14,9 @@ const packagesOf = {
   haproxy: ['haproxy'],
 } as const;
 
+/** Chromium with the fonts and settings it needs to draw text. */
+const chromiumPackages = ['chromium', 'fontconfig-config', 'fonts-dejavu-core'];
+
 export type DebianTool = keyof typeof packagesOf;
 
 /** Either the program's path, or why it can't be had: pass that to `skipBecause`. */
@@ -45,6 +48,28 @@ export async function debianPackages(names: readonly string[]): Promise<Found<st
   } catch (error) {
     return { why: asAppError(error).message };
   }
+}
+
+export interface Program {
+  readonly path: string;
+  /** for the child, besides its own */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A Chromium that Playwright can drive: the system's, or one unpacked into the cache. */
+export async function chromium(): Promise<Found<Program>> {
+  const system = onSystem('chromium', options().path);
+  if (system !== undefined) return { found: { path: system, env: {} } };
+  const { found: root, why } = await debianPackages(chromiumPackages);
+  if (root === undefined) return { why };
+  const libraries = ['usr/lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu', 'usr/lib', 'lib/x86_64-linux-gnu', 'lib/aarch64-linux-gnu'];
+  // the package's own launcher looks for everything below /usr
+  return {
+    found: {
+      path: join(root, 'usr/lib/chromium/chromium'),
+      env: { LD_LIBRARY_PATH: libraries.map((path) => join(root, path)).join(':'), FONTCONFIG_PATH: join(root, 'etc/fonts'), FONTCONFIG_SYSROOT: root },
+    },
+  };
 }
 
 export interface Go {
