@@ -117,12 +117,20 @@ export class ControlClient {
       },
     };
     return new Promise((resolve, reject) => {
+      let answered: IncomingMessage | null = null;
       const sent = request(new URL(path, url), options, (response) => {
+        answered = response;
         // lines may be silent for as long as nothing happens
         if (streams && response.statusCode === 200) response.socket.setTimeout(0);
         resolve(response);
       });
-      sent.once('timeout', () => sent.destroy(fail('ERR_TIMEOUT', { message: `${url} did not answer in time.` })));
+      const end = (): void => {
+        (answered ?? sent).destroy(fail('ERR_TIMEOUT', { message: `${url} did not answer in time.` }));
+      };
+      sent.once('timeout', end);
+      // of the whole exchange, not of silence alone: a hostile service must not hold anybody with a byte now and then
+      const late = streams ? undefined : setTimeout(end, timeoutMs);
+      sent.once('close', () => clearTimeout(late));
       sent.on('error', (error) => reject(connectionFault(error, sent, url)));
       sent.end(body);
     });
@@ -164,16 +172,23 @@ async function readAll(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
+/** Copies each byte a few times at most, in however small pieces a line comes. */
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
-  let unread = Buffer.alloc(0);
+  let kept = Buffer.alloc(65_536);
+  let filled = 0;
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
-      unread = unread.length === 0 ? Buffer.from(chunk) : Buffer.concat([unread, chunk]);
-      for (let end = unread.indexOf(10); end >= 0; end = unread.indexOf(10)) {
-        yield unread.subarray(0, end).toString();
-        unread = unread.subarray(end + 1);
+      let from = 0;
+      for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+        yield Buffer.concat([kept.subarray(0, filled), chunk.subarray(from, end)]).toString();
+        filled = 0;
+        from = end + 1;
       }
-      if (unread.length > maxLineBytes) throw fail('ERR_INTERNAL', { message: 'A line of the answer is too long.' });
+      const needed = filled + chunk.length - from;
+      if (needed > maxLineBytes) throw fail('ERR_INTERNAL', { message: 'A line of the answer is too long.' });
+      if (needed > kept.length) kept = Buffer.concat([kept], Math.min(2 * needed, maxLineBytes));
+      chunk.copy(kept, filled, from);
+      filled = needed;
     }
   } finally {
     response.destroy();

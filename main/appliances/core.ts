@@ -77,8 +77,12 @@ class Appliances implements Core {
     const appliance = new EnrolledAppliance(record, this.#ports, {
       changed: () => this.#changed(),
       signedIn: () => told()?.witness.signedIn(),
-      waiting: (requests) => void (told() && this.#announcer.waiting(id, requests)),
-      request: (request) => void (told() && this.#announcer.request(id, request)),
+      waiting: async (requests) => {
+        if (told()) await this.#announcer.waiting(id, requests);
+      },
+      request: async (request) => {
+        if (told()) await this.#announcer.request(id, request);
+      },
       topics: (topics) => {
         if (topics.includes('audit')) told()?.witness.grew();
       },

@@ -1,5 +1,5 @@
 import type { CallName, StreamListener, Unsubscribe } from '../contract/bridge.ts';
-import type { ApplianceView } from '../contract/views.ts';
+import { ApplianceView } from '../contract/views.ts';
 import type { Topic } from '../../proxy/contract/api-console.ts';
 import type { Input, Output, StreamName } from '../../proxy/contract/api.ts';
 import type { ApprovalRequest } from '../../proxy/contract/approval-request.ts';
@@ -21,8 +21,9 @@ export interface ApplianceListener {
   changed(): void;
   signedIn(): void;
   /** every request that waits, after a time in which changes may have been missed */
-  waiting(requests: readonly ApprovalRequest[]): void;
-  request(request: ApprovalRequest): void;
+  waiting(requests: readonly ApprovalRequest[]): Promise<void>;
+  /** resolves when it was read */
+  request(request: ApprovalRequest): Promise<void>;
   topics(topics: readonly Topic[]): void;
   /** nobody is signed in any more */
   left(): void;
@@ -42,6 +43,8 @@ const outdatedPauseMs = 60_000;
 const pageSize = 1_000;
 const signOutTimeoutMs = 5_000;
 const probeTimeoutMs = 15_000;
+/** requests that are being read at once: a flood waits at the service */
+const maxReading = 32;
 
 /** One service this machine is enrolled at: keeps the connection, signs in when it can, and follows what waits for people. */
 export class EnrolledAppliance {
@@ -142,7 +145,8 @@ export class EnrolledAppliance {
   /** Whether it is there, is the one that was pinned, and speaks our version; nothing of ours is sent before that. */
   async #probe(): Promise<void> {
     const health = await this.#client.call('health', {}, { token: null, signal: this.#ended.signal, timeoutMs: probeTimeoutMs });
-    const version = (health as Partial<Output<'health'>>).version ?? null;
+    const { version: said } = health as Partial<Output<'health'>>;
+    const version = typeof said === 'string' ? said.slice(0, 100) : null;
     const outdated = whoIsOutdated(health);
     if (outdated !== null) {
       this.#stand({ version, state: 'outdated', detail: outdated });
@@ -164,7 +168,7 @@ export class EnrolledAppliance {
     this.#waitsForPerson = false;
     // an older service has no roles of people
     const { roles } = user as { roles?: User['roles'] };
-    this.#stand({ state: 'signed-in', detail: '', roles: ['approver', ...(roles ?? [])] });
+    this.#stand({ state: 'signed-in', detail: '', roles: ['approver', ...knownRoles(roles)] });
     this.#listener.signedIn();
   }
 
@@ -174,6 +178,7 @@ export class EnrolledAppliance {
     this.#endWatch = () => until.abort();
     if (this.#isEnded()) until.abort();
     const unfollow = this.#followChanges();
+    const reading = new Set<Promise<void>>();
     try {
       await this.keys.withToken(async (token) => {
         const after = this.#seen;
@@ -188,7 +193,12 @@ export class EnrolledAppliance {
           await opening;
           if (this.#seen !== undefined && id <= this.#seen) continue;
           this.#seen = id;
-          this.#listener.request(request);
+          const read = this.#listener
+            .request(request)
+            .catch((error: unknown) => this.#ports.log.line(`${this.record.url}: ${reasonOf(error)}`))
+            .finally(() => reading.delete(read));
+          reading.add(read);
+          if (reading.size >= maxReading) await Promise.race(reading);
         }
       });
     } finally {
@@ -201,7 +211,8 @@ export class EnrolledAppliance {
   async #listWaiting(after: number | undefined): Promise<void> {
     if (after !== undefined) return;
     const { items } = await this.call('listRequests', { status: 'pending', limit: pageSize });
-    this.#listener.waiting(items);
+    if (!Array.isArray(items)) throw fail('ERR_INTERNAL', { message: `${this.record.url} answered with something that is no list.` });
+    void this.#listener.waiting(items.slice(0, pageSize)).catch((error: unknown) => this.#ports.log.line(`${this.record.url}: ${reasonOf(error)}`));
   }
 
   /** A service that is older than this route is asked at sign-in only. */
@@ -220,7 +231,7 @@ export class EnrolledAppliance {
 
   async #readRoles(): Promise<void> {
     const me = await this.call('whoAmI', {}).catch(() => null);
-    if (me !== null && this.keys.token !== null) this.#stand({ roles: me.roles });
+    if (me !== null && this.keys.token !== null) this.#stand({ roles: knownRoles(me.roles) });
   }
 
   async #judged<T>(work: () => Promise<T>): Promise<T> {
@@ -264,4 +275,9 @@ export class EnrolledAppliance {
       if (this.#isEnded()) this.#wake();
     });
   }
+}
+
+/** Of what a service says; a newer one may know more, and none makes the screens draw anything else. */
+function knownRoles(said: unknown): ApplianceView['roles'] {
+  return Array.isArray(said) ? ApplianceView.shape.roles.element.options.filter((role) => said.includes(role)) : [];
 }

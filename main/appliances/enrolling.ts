@@ -30,6 +30,7 @@ export async function enrol({ code: text, passphrase: given }: EnrolInput, ports
   const code = parseEnrolmentCode(text);
   const passphrase = given === undefined ? null : new Secret(given);
   const found = { ...code, caPem: await pinnedAuthority(code.url, code.ca) };
+  const id = placeIn(ports.book, found) ?? newApplianceId();
   const client = new ControlClient({ url: found.url, caPem: found.caPem });
   try {
     const outdated = whoIsOutdated(await client.call('health', {}, { token: null }));
@@ -42,8 +43,7 @@ export async function enrol({ code: text, passphrase: given }: EnrolInput, ports
     if (user.key?.publicKey !== keys.approver.publicKey) {
       throw fail('ERR_VERIFICATION_FAILED', { message: 'The service enrolled another key than the one it was given.', hint: 'Tell an administrator at once.' });
     }
-    const place = { ...placeOf(found, { id: user.id, name: user.name, key: user.key.id }), id: sameAs(found, ports.book) ?? newApplianceId() };
-    const record = await seal(place);
+    const record = await seal({ ...placeOf(found, { id: user.id, name: user.name, key: user.key.id }), id });
     await ports.book.put(record);
     return record;
   } finally {
@@ -51,9 +51,17 @@ export async function enrol({ code: text, passphrase: given }: EnrolInput, ports
   }
 }
 
-/** An enrolment that replaces the key of an earlier one keeps what is known of the service's log. */
-function sameAs({ service, user }: EnrolmentCode, book: ApplianceBook): string | undefined {
-  return book.all().find((each) => each.service === service && each.user === user)?.id;
+/**
+ * An enrolment that replaces the key of an earlier one keeps what is known of the service's log. Whoever wrote the code chose the name of
+ * the service: under another CA it does not get the place, and the key, of the one that is known here.
+ */
+function placeIn(book: ApplianceBook, { service, user, ca }: EnrolmentCode): string | undefined {
+  const known = book.all().find((each) => each.service === service && each.user === user);
+  if (known === undefined || known.ca === ca) return known?.id;
+  throw fail('ERR_CONFLICT', {
+    message: `You are enrolled at ${service} under another CA: this code does not replace that.`,
+    hint: 'Ask the administrator. If the service was set up anew, forget the old one here first.',
+  });
 }
 
 function placeOf({ url, ca, caPem, service }: Found, user: { id: string; name: string; key: string }): AppliancePlace {

@@ -1,9 +1,11 @@
 import type { RequestDetails } from '../../proxy/contract/api-approvals.ts';
 import type { ApprovalRequest } from '../../proxy/contract/approval-request.ts';
+import { fail } from '../../proxy/contract/errors.ts';
 import { reasonOf } from '../../proxy/lib/errors.ts';
 import type { DecisionInput } from '../contract/bridge.ts';
 import type { CorePorts } from '../ports.ts';
 import { Presenter, type Announced, type Command } from './presenter.ts';
+import { isDrawable, isNamed } from './request-shape.ts';
 
 type Shell = Pick<CorePorts, 'clock' | 'notifier' | 'view' | 'badge' | 'settings' | 'log'>;
 
@@ -41,7 +43,7 @@ export class Announcer {
 
   /** All that wait at a service: those that came while nobody looked are one announcement. */
   async waiting(appliance: string, requests: readonly ApprovalRequest[]): Promise<void> {
-    const ids = requests.map(({ id }) => id);
+    const ids = requests.filter(isNamed).map(({ id }) => id);
     this.#do(this.#presenter.only(appliance, new Set(ids), this.#ports.clock.now()));
     const read: Announced[] = [];
     for (let from = 0; from < ids.length; from += width) {
@@ -52,6 +54,7 @@ export class Announcer {
   }
 
   async request(appliance: string, request: ApprovalRequest): Promise<void> {
+    if (!isNamed(request)) return;
     const { id, status } = request;
     if (status !== 'pending') {
       this.#reads.set(`${appliance}:${id}`, ++this.#turn);
@@ -100,6 +103,7 @@ export class Announcer {
     this.#reads.set(key, turn);
     try {
       const details = await this.#ports.details(appliance, id);
+      if (!isDrawable(details, id)) throw fail('ERR_INTERNAL', { message: `${name} answered with something that is no request.` });
       const isNewest = this.#reads.get(key) === turn;
       return isNewest && details.request.status === 'pending' ? { appliance: { id: appliance, name }, details } : null;
     } catch (error) {

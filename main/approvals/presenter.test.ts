@@ -136,6 +136,27 @@ describe('a toast', () => {
     expect(screen.size).toBe(0);
   });
 
+  it('decides on what it said, whatever the service tells of that request later', () => {
+    come('req_a', { command: 'delete from log' });
+    come('req_a', { command: 'delete from cards', by: 'other' });
+    apply(presenter.acted(toastId('abc', 'req_a'), 'approve', from));
+    expect(others).toMatchObject([{ kind: 'decide', decision: { shown: digestOfShown(canonical('req_a', { command: 'delete from log' })) } }]);
+  });
+
+  it.each([
+    ['sql:execute public.wipe', 'a function'],
+    ['sql:utility', 'a utility command'],
+    ['field:unmask bank/cards.pan', 'a read of unmasked fields'],
+  ])('names the gravest of several acts: %s', (act, kind) => {
+    const announced = waiting('req_a');
+    const { request } = announced.details;
+    const subject = { ...request.canonical.subject, acts: ['sql:select bank/cards', act] } as CanonicalRequest['subject'];
+    apply(
+      presenter.pending([{ ...announced, details: { ...announced.details, request: { ...request, canonical: { ...request.canonical, subject } } } }], from),
+    );
+    expect([...screen.values()][0]?.body).toContain(`Wants to run ${kind} on payments.`);
+  });
+
   it('is not for what this person may not decide', () => {
     come('req_a', { may: false });
     expect([screen.size, count]).toEqual([0, 0]);
@@ -184,6 +205,13 @@ describe('a toast', () => {
 });
 
 describe('many requests', () => {
+  it('of one service leave room for those of others', () => {
+    for (let made = 0; made < 1_100; made++) come(`req_${String(made)}`);
+    expect(count).toBe(1_000);
+    apply(presenter.pending([{ ...waiting('req_a'), appliance: { id: 'other', name: 'other' } }], from));
+    expect(count).toBe(1_001);
+  });
+
   it('are one summary above two, which counts down and goes', () => {
     come('req_a', { by: 'one' });
     come('req_b', { by: 'two' });

@@ -23,12 +23,16 @@ export interface Announced {
 interface Item extends Announced {
   readonly requester: string;
   readonly expiresAt: number;
+  /** names what came first under this id: a request never changes, and a click is on what the toast said */
+  readonly shown: string;
   announced: boolean;
   /** on the screen by itself or in the summary */
   toast: 'single' | 'summary' | null;
 }
 
 const maxSingles = 2;
+/** of one service: no service takes the room of others */
+const maxItems = 1_000;
 const maxClosed = 200;
 const summaryId = 'requests';
 const denial = 'denied from the notification';
@@ -134,10 +138,11 @@ export class Presenter {
 
   #take(id: string, announced: Announced): void {
     const known = this.#items.get(id);
+    if (known === undefined && [...this.#items.values()].filter(({ appliance }) => appliance.id === announced.appliance.id).length >= maxItems) return;
     const { canonical } = announced.details.request;
     const requester = `${announced.appliance.id}:${canonical.principal.subject}`;
-    const fresh = { announced: known?.announced ?? false, toast: known?.toast ?? null };
-    this.#items.set(id, { ...announced, requester, expiresAt: Date.parse(canonical.expiresAt), ...fresh });
+    const standing = { announced: known?.announced ?? false, toast: known?.toast ?? null, shown: known?.shown ?? digestOfShown(canonical) };
+    this.#items.set(id, { ...announced, requester, expiresAt: Date.parse(canonical.expiresAt), ...standing });
   }
 
   #remove(id: string, status: ApprovalRequest['status'], own: boolean): Command[] {
@@ -151,10 +156,9 @@ export class Presenter {
     return item.toast === 'single' ? [{ kind: 'withdraw', id }] : [];
   }
 
-  #answer({ appliance, details }: Item, action: string): Command[] {
+  #answer({ appliance, details, shown }: Item, action: string): Command[] {
     const { canonical } = details.request;
     const place = { appliance: appliance.id, request: canonical.id };
-    const shown = digestOfShown(canonical);
     if (action === 'deny') return [{ kind: 'decide', decision: { ...place, shown, verdict: 'deny', reason: denial } }];
     // a server may give back a button that was never shown
     if (action === 'approve' && isApprovableAtOnce(canonical)) return [{ kind: 'decide', decision: { ...place, shown, verdict: 'approve', reason: '' } }];

@@ -14,6 +14,9 @@ const kinds: readonly (readonly [string, string])[] = [
   ['sql:delete', 'a delete'],
   ['sql:update', 'an update'],
   ['sql:insert', 'an insert'],
+  ['sql:execute', 'a function'],
+  ['sql:utility', 'a utility command'],
+  ['field:unmask', 'a read of unmasked fields'],
   ['sql:select', 'a query'],
 ];
 

@@ -31,6 +31,6 @@ export function shown(line: string): string {
   return line
     .slice(0, maxLineChars)
     .replaceAll(/postern-enrol:[A-Za-z0-9_-]+/g, 'postern-enrol:[hidden]')
-    .replaceAll(/\bpst_[A-Za-z0-9_-]{8,}/g, '[hidden token]')
+    .replaceAll(/\b(?:postern_[a-zA-Z]{8}|pau)_[a-zA-Z]{8,}/g, '[hidden token]')
     .replaceAll(/\u001b\[[0-9;]*m|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
 }

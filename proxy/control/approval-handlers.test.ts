@@ -395,4 +395,9 @@ describe('people who administer', () => {
     answered.abort();
     expect(restarted).toEqual(['gateway']);
   });
+
+  test('the reason of a restart stands in a public header: without card numbers', async () => {
+    await handlers.restartService({ part: 'gateway', reason: 'it hangs on 4111 1111 1111 1111' }, admin());
+    expect(events.at(-1)?.reason).toBe('it hangs on 4111 11** **** 1111');
+  });
 });

@@ -38,11 +38,28 @@ test('a stream goes on where it was; where that cannot be known, everything is t
   // after a restart, and with an id of the time to come
   now += 5_000;
   const restarted = new Live(clock);
-  for (const after of [resumed.id, now + 1_000_000, 2 ** 40]) {
+  for (const after of [resumed.id, now + 1_000_000, now + 300 * 86_400_000]) {
     const told = await next(restarted.watch({ after, roles: admin }, AbortSignal.timeout(10_000)));
     expect(told.topics).toHaveLength(12);
     expect(told.id).toBeGreaterThan(after);
   }
+});
+
+test('nobody puts the ids out of the reach of others, also not of those who resume after a restart', async () => {
+  const live = new Live(clock);
+  const other = live.watch({ after: undefined, roles: admin }, AbortSignal.timeout(10_000));
+  await next(other);
+  for (const after of [2 ** 40, 2 ** 50 - 1, Number.MAX_SAFE_INTEGER]) {
+    const first = await next(live.watch({ after, roles: ['approver'] }, AbortSignal.timeout(10_000)));
+    expect(first.id).toBeLessThan(now + 1_000);
+  }
+  // as far as it goes
+  await next(live.watch({ after: now + 366 * 86_400_000, roles: ['approver'] }, AbortSignal.timeout(10_000)));
+  live.committed('user.created');
+  const { id: after } = await next(other);
+  now += 1_000;
+  const resumed = await next(new Live(clock).watch({ after, roles: admin }, AbortSignal.timeout(10_000)));
+  expect(resumed.id).toBeGreaterThan(after);
 });
 
 test('approvers hear of what they may see, and of nothing else', async () => {

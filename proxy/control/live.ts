@@ -84,8 +84,8 @@ export interface Changed {
 /** Reading the log is an event of the log: a watcher who reads it again must not be woken by that. */
 const readings: ReadonlySet<string> = new Set<EventCode>(['audit.read', 'recording.viewed']);
 
-/** an id beyond this is nobody's: it would use up the numbers */
-const maxId = 2 ** 50;
+/** whose clock ran ahead goes on; an id beyond this is nobody's, and would put all later ones out of the reach of who resumes */
+const maxAheadMs = 366 * 86_400_000;
 
 /** Says to whoever watches which lists changed. Ids are milliseconds since the epoch or later ones, so they go on growing over restarts. */
 export class Live {
@@ -131,7 +131,7 @@ export class Live {
     let seen = after ?? -1;
     if (seen < this.#first || seen > this.#id) {
       // whoever resumes takes only what has a greater id
-      this.#id = Math.max(this.#id, seen < maxId ? seen : 0) + 1;
+      this.#id = Math.max(this.#id, seen <= this.#clock.now() + maxAheadMs ? seen : 0) + 1;
       seen = this.#id;
       yield { id: seen, topics: visible };
     }

@@ -128,6 +128,7 @@ describe('detect', () => {
     expect(found('4012888888881881 123, 4111111111111111')).toEqual({ pans: 2, tracks: 0, codes: 0 });
     expect(found('nothing')).toEqual({ pans: 0, tracks: 0, codes: 0 });
     expect(found('4012888888881881 12/29 123')).toEqual({ pans: 1, tracks: 0, codes: 1 });
+    expect(found('card 4111111111111111, thank you')).toEqual({ pans: 1, tracks: 0, codes: 0 });
   });
 
   it.each([

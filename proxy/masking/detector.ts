@@ -170,8 +170,7 @@ function markEmbedded(within: Within): number {
       if (from + length > run.count || crossesGap(from, from + length)) continue;
       if (!isIssued(run.digits, from, length) || !isLuhnValid(run.digits, from, length)) continue;
       if (isInHash(within, run.starts[from] ?? 0, run.ends[from + length - 1] ?? 0)) return 0;
-      mark(from, from + length);
-      found++;
+      found += mark(from, from + length);
     }
   }
   return found;
@@ -182,9 +181,12 @@ function crossesGap(from: number, to: number): boolean {
   return false;
 }
 
-function mark(from: number, to: number): void {
+/** Gives 1, or 0 for a number that was marked before: with a card word, one is found in both ways. */
+function mark(from: number, to: number): 0 | 1 {
+  const isKnown = windowEnds[to - 1] === 1 && hidden[from + shownFirst] === 1;
   hidden.fill(1, from + shownFirst, to - shownLast);
   windowEnds[to - 1] = 1;
+  return isKnown ? 0 : 1;
 }
 
 /** Telephone numbers, IBANs, article numbers, hashes. */

@@ -33,6 +33,8 @@ export interface GatewayPorts {
   ended(session: LiveSession): void;
   /** a session began or ended, or went on */
   sessionsChanged(): void;
+  /** where callers connect */
+  listenersChanged(): void;
   readonly requests: HeldRequests;
   /** a gateway came or went */
   changed(what: { gateway: string; connected: boolean; sessions: number }): void;
@@ -112,7 +114,9 @@ export class Gateways {
         await this.#ports.requests.withdraw(request, reason);
       },
       listening: (params: unknown, peer: RpcPeer) => {
-        if (!peer.closed.aborted) this.#listeners.set(peer, Listening.parse(params).listeners);
+        if (peer.closed.aborted) return;
+        this.#listeners.set(peer, Listening.parse(params).listeners);
+        this.#ports.listenersChanged();
       },
       ended: (params: unknown, peer: RpcPeer) => {
         this.#drop(Ended.parse(params).session, peer);

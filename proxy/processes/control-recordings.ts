@@ -11,7 +11,7 @@ const Ended = z.looseObject({ code: z.literal('session.ended'), session: z.strin
 export interface RootSources {
   readonly audit: Pick<AuditReading, 'search'>;
   readonly reader: AuditReader;
-  isLive(session: string): boolean;
+  readonly isLive: (session: string) => boolean;
 }
 
 /** Recordings as the control API gives them: every chunk is checked, and at the end the whole against the log. */

@@ -212,6 +212,9 @@ function gatewaysOf({ current, vault, changes, approvals, live }: Pick<Parts, 'c
     sessionsChanged: () => {
       live.tell(['sessions']);
     },
+    listenersChanged: () => {
+      live.tell(['status']);
+    },
     changed: (what) => {
       live.tell(['status', 'sessions']);
       recordGateway(changes, what);

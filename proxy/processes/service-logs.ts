@@ -1,6 +1,5 @@
 import { open } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { fail } from '../contract/errors.ts';
 import type { ServiceLogs } from '../control/ports.ts';
 import { hasCode } from '../audit/log-files.ts';
 
@@ -19,9 +18,11 @@ export function serviceLogs({ dir, logs }: { readonly dir: string; readonly logs
 
 async function lastLines(path: string, count: number): Promise<string[]> {
   const file = await open(path).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) throw fail('ERR_NOT_FOUND', { message: 'This process has written no lines yet.' });
+    // a process that had nothing to say has no file
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   });
+  if (file === null) return [];
   try {
     const { size } = await file.stat();
     const bytes = Buffer.alloc(Math.min(size, maxBytes));

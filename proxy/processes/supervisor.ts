@@ -119,7 +119,7 @@ class Launch {
   }
 
   get controlUrl(): string {
-    return `https://127.0.0.1:${String(this.#controlPort)}`;
+    return `https://${reachable(this.#started.appliance.listeners.control.host)}:${String(this.#controlPort)}`;
   }
 
   get processes(): readonly Supervised['state'][] {
@@ -200,6 +200,12 @@ class Launch {
       .then(() => replaceFile(this.#started.layout.status, Buffer.from(`${JSON.stringify(status, null, 2)}\n`), nodeFiles))
       .catch(() => undefined);
   }
+}
+
+/** How this machine itself reaches a listener; the certificate knows the loopback addresses. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 async function launch(options: ServiceOptions, given: { started: Started; lock: Disposable; running: Supervised[] }): Promise<Service> {

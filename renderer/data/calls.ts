@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQueries, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
-import { useCallback } from 'react';
+import { useCallback, useMemo } from 'react';
 import { api, type Input, type Output } from '../../proxy/contract/api.ts';
 import type { Role } from '../../proxy/contract/api-route.ts';
 import type { Topic } from '../../proxy/contract/api-console.ts';
@@ -116,12 +116,14 @@ export function usePages<K extends PageName>(name: K, input: Omit<Input<K>, 'cur
     enabled: enabled && refused === null && appliance.state === 'signed-in',
     placeholderData: keepPreviousData,
   });
-  const { refetch, fetchNextPage, hasNextPage, isFetching } = query;
+  const { refetch, fetchNextPage, hasNextPage, isFetching, isFetchingNextPage, data } = query;
   const loadMore = useCallback(() => {
-    if (hasNextPage && !isFetching) void fetchNextPage();
-  }, [fetchNextPage, hasNextPage, isFetching]);
+    // whoever scrolls goes first: pages that are being read again wait
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [fetchNextPage, hasNextPage, isFetchingNextPage]);
+  const items = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
   return {
-    items: query.data?.pages.flatMap((page) => page.items) ?? [],
+    items,
     fault: refused ?? (query.error === null ? null : appErrorOf(query.error)),
     loading: query.isLoading,
     fetching: isFetching,

@@ -2,13 +2,9 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import type { StreamState } from '../../main/contract/bridge.ts';
 import type { Input, Output, StreamName } from '../../proxy/contract/api.ts';
-import type { Topic } from '../../proxy/contract/api-console.ts';
 import type { AppError } from '../../proxy/lib/errors.ts';
 import { appErrorOf, invalidate } from './calls.ts';
 import { useAppliance, useAppliances, useBridge } from './outside.tsx';
-
-type TopicListener = (appliance: string, topics: readonly Topic[]) => void;
-const listeners = new Set<TopicListener>();
 
 /** One stream of changes per signed-in appliance, for the whole window: makes the reads of its topics stale. */
 export function useChanges(): Readonly<Record<string, StreamState>> {
@@ -28,10 +24,7 @@ export function useChanges(): Readonly<Record<string, StreamState>> {
           'watchChanges',
           {},
           {
-            item: ({ topics }) => {
-              void invalidate(client, id, topics);
-              for (const listener of listeners) listener(id, topics);
-            },
+            item: ({ topics }) => void invalidate(client, id, topics),
             state: (state) => setStates((before) => ({ ...before, [id]: state })),
             fault: (error) => setStates((before) => ({ ...before, [id]: { state: 'lost', why: appErrorOf(error).message } })),
           },

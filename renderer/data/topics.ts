@@ -25,7 +25,7 @@ const staleBy: Partial<Record<CallName, readonly Topic[]>> = {
   listPolicyVersions: ['policies'],
   getPolicyVersion: ['policies'],
   getShadowPolicies: ['policies'],
-  listShadowResults: ['policies'],
+  listShadowResults: ['policies', 'audit'],
   getMaskingRules: ['masking-rules'],
   maskingLedger: ['masking-rules'],
   listUsers: ['users'],

@@ -235,6 +235,15 @@ describe('announcements', () => {
 });
 
 describe('several services', () => {
+  it('do not take the place of each other, whatever a code says it is', async () => {
+    const code = await invite(other, 'mallory', 'mallory@example.com');
+    const before = readFileSync(join(desktop.dir, 'appliances.json'), 'utf8');
+    const claiming = desktop.core.appliances.enrol({ code: altered(code, { service: bank.service, user: 'alice' }) });
+    await expect(claiming).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
+    expect(readFileSync(join(desktop.dir, 'appliances.json'), 'utf8')).toBe(before);
+    expect((await desktop.view(bank.id)).state).toBe('signed-in');
+  });
+
   it('are one inbox, and each is named', async () => {
     const code = await invite(other, 'alice', 'alice@example.com');
     const second = await desktop.core.appliances.enrol({ code });

@@ -53,8 +53,6 @@ beforeAll(async () => {
   await service.appliance.json(['user', 'add', 'bob', '--human', 'bob@example.com', '--group', 'approvers']);
   const { code } = (await service.appliance.json(['user', 'invite', 'bob'])) as { code: string };
   await desktop.enrol(code);
-  // nobody looks at the window
-  await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.minimize());
 }, 240_000);
 
 afterAll(async () => {
@@ -86,6 +84,8 @@ async function told(sql: string): Promise<Held & { toast: Notified }> {
   const before = server.notified.length;
   const waiting = await held(sql);
   const toast = await until('a notification', () => server.notified[before]);
+  // nobody clicks before they have seen it
+  await sleep(300);
   return { ...waiting, toast };
 }
 
@@ -123,7 +123,6 @@ it('anything else is reviewed in the window, and neither the command nor a card 
   await desktop.page.getByLabel('Reason').fill('not this one');
   await desktop.page.getByRole('button', { name: 'Deny' }).click();
   expect(await endOf(waiting)).toContain('not this one');
-  await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.minimize());
 });
 
 it('a click that another program pretends does nothing', async () => {
@@ -158,8 +157,6 @@ it('is a real one on the screen: a press on its Deny button with the mouse denie
     const waiting = await held('delete from payments where id = 10');
     const window = await until('the notification is on the screen', () => windowOf(point));
     await sleep(500);
-    execFileSync('import', ['-display', display.name, '-window', 'root', '/tmp/i-toast.png']);
-    console.log(JSON.stringify(window));
     // the buttons stand in a row at its lower edge, Deny at the right end
     point('mousemove', String(window.x + window.width - 50), String(window.y + window.height - 30), 'click', '1');
     expect(await endOf(waiting)).toContain('denied from the notification');

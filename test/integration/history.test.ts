@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -94,26 +94,26 @@ describe('the history', () => {
     expect(ledger.rows.reduce((sum, { values }) => sum + values, 0)).toBe(written.masked);
   });
 
-  it.each<[string, () => void]>([
-    ['deleted', discard],
-    ['cut in half', () => truncateSync(database(), 1_048_576)],
-    ['overwritten in places', overwrite],
-    ['no database at all', () => writeFileSync(database(), 'nothing of the kind\n'.repeat(1_000))],
-  ])('%s is made anew from the log, and says the same', async (_how, damage) => {
-    await startedWith(damage);
+  it('that is gone is made anew from the log, and says the same', async () => {
+    await startedWith(discard);
     expect(await lists()).toEqual(before);
   });
 
-  it('of another log is made anew, and says the same', async () => {
-    await startedWith(() => {
-      // a header that this log does not have
-      sql(database(), "UPDATE cursor SET last = x'00'");
-      sql(database(), "UPDATE sessions SET principal = 'somebody-else'");
-    });
+  it.each<[string, () => void]>([
+    ['cut in half', () => truncateSync(database(), 1_048_576)],
+    ['overwritten in places', overwrite],
+    ['no database at all', () => writeFileSync(database(), 'nothing of the kind\n'.repeat(1_000))],
+    ['of another log', ofAnotherLog],
+    ['ahead of the log', () => sql(database(), 'UPDATE cursor SET next = next + 100000')],
+  ])('%s is made anew from the log, and says the same', async (_how, damage) => {
+    const times = timesMadeAnew();
+    await startedWith(damage);
+    expect(timesMadeAnew()).toBe(times + 1);
     expect(await lists()).toEqual(before);
   });
 
   it('goes on where it was when control is lost in the middle of it', async () => {
+    const times = timesMadeAnew();
     discard();
     const controlPid = (): number => service.appliance.parts().find(({ name }) => name === 'control')?.pid ?? 0;
     const first = controlPid();
@@ -122,11 +122,11 @@ describe('the history', () => {
     const second = await until('the process that makes it', () => (controlPid() === first ? null : controlPid()));
     process.kill(second, 'SIGKILL');
     expect(at).toBeLessThan(events);
+    const { ino } = statSync(database());
     await until('another control', () => controlPid() !== second);
     await follows();
     expect(await lists()).toEqual(before);
-    const lines = readFileSync(join(service.appliance.dir, 'logs', 'control.log'), 'utf8').split('\n');
-    expect(lines.at(-1)).not.toContain('made anew');
+    expect([statSync(database()).ino, timesMadeAnew()]).toEqual([ino, times]);
   });
 });
 
@@ -166,9 +166,8 @@ describe('live views', () => {
 
   it('of the service give the last lines of each process', async () => {
     const { file, lines } = await api.ask<{ file: string; lines: string[] }>('GET', '/v1/service-logs/control?lines=10');
-    expect(file).toBe(join(service.appliance.dir, 'logs', 'control.log'));
-    const all = readFileSync(file, 'utf8').trimEnd().split('\n');
-    expect(lines).toEqual(all.slice(-10));
+    expect(file).toBe(join('logs', 'control.log'));
+    expect(lines).toEqual(controlLog().slice(-10));
     expect((await api.call('GET', '/v1/service-logs/vault', { token: api.admin })).status).toBe(400);
   });
 });
@@ -194,6 +193,22 @@ describe('a recording that was put back to an earlier state', () => {
     expect(await recordingOf(id)).toContain('ERR_VERIFICATION_FAILED');
   });
 });
+
+/** The same length, and a last header that this log does not have. */
+function ofAnotherLog(): void {
+  sql(database(), "UPDATE cursor SET last = x'00'");
+  sql(database(), "UPDATE sessions SET principal = 'somebody-else'");
+}
+
+function controlLog(): string[] {
+  return readFileSync(join(service.appliance.dir, 'logs', 'control.log'), 'utf8')
+    .trimEnd()
+    .split('\n');
+}
+
+function timesMadeAnew(): number {
+  return controlLog().filter((line) => line.includes('history: made anew from the log')).length;
+}
 
 function sql(path: string, statement: string): void {
   const opened = new DatabaseSync(path);

@@ -50,10 +50,10 @@ export class ConsolePerson {
     await this.page.getByLabel(label, { exact: true }).fill(text);
   }
 
-  /** Writes at the end of a code editor, as pasting does. */
-  async append(label: string, text: string): Promise<void> {
+  /** Writes into a code editor as pasting does: at its end, or instead of all. */
+  async write(label: string, text: string, { instead = false }: { readonly instead?: boolean } = {}): Promise<void> {
     await this.page.getByRole('textbox', { name: label, exact: true }).click();
-    await this.page.keyboard.press('Control+End');
+    await this.page.keyboard.press(instead ? 'Control+A' : 'Control+End');
     await this.page.keyboard.insertText(text);
   }
 
@@ -86,7 +86,7 @@ export class ConsolePerson {
     await this.settled();
     for (const theme of themes) {
       await this.page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
-      this.faults.push(...(await accessibilityFaults(this.page)).map((fault) => `${name}, ${theme}: ${fault}`));
+      this.faults.push(...(await accessibilityFaults(this.page, { colours: theme !== themes[0] })).map((fault) => `${name}, ${theme}: ${fault}`));
     }
     await photograph(this.page, 'console', name);
     this.faults.push(...(await this.cardNumbers()).map((pan) => `${name}: card number ${pan}`));
@@ -98,7 +98,7 @@ export class ConsolePerson {
     const attributes = `[...document.querySelectorAll('[title], [aria-label]')].flatMap((one) => [one.getAttribute('title'), one.getAttribute('aria-label')])`;
     const typed = `[...document.querySelectorAll('input, textarea')].map(({ value }) => value)`;
     // the text of a program: these types are of Node alone
-    const words = (await page.evaluate(`[document.body.innerText, ...${attributes}, ...${typed}].join('\\n')`)) as string;
+    const words = await page.evaluate<string>(`[document.body.innerText, ...${attributes}, ...${typed}].join('\\n')`);
     const html = await page.content();
     const runs = words.match(/\d(?:[ -]?\d){12,18}/g) ?? [];
     return [...runs.filter((digits) => luhn(digits.replaceAll(/[ -]/g, ''))), ...demoCards().flatMap(({ pan }) => (html.includes(pan) ? [pan] : []))];

@@ -131,6 +131,17 @@ export class DesktopApp {
   }
 }
 
+/** What is asked of the main process may be lost to its garbage collector, an old trouble of Playwright with Electron: asked again. */
+export async function asked<T>(ask: () => Promise<T>): Promise<T> {
+  for (let left = 3; ; left -= 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (left === 0 || !String(error).includes('garbage collected')) throw error;
+    }
+  }
+}
+
 export const passphrase = 'a phrase for these tests';
 
 /** Both themes; axe and the screenshot of each. Gives what breaks WCAG 2.2 A and AA, in one line each. */

@@ -1,10 +1,10 @@
 import type { Handlers } from '../context.ts';
 import type { ControlPorts } from '../ports.ts';
 
-type Ports = Pick<ControlPorts, 'read' | 'enrolment' | 'version' | 'restart'>;
+type Ports = Pick<ControlPorts, 'read' | 'enrolment' | 'version' | 'restart' | 'mask'>;
 
 /** What a caller asks about itself, and what ends: its sign-in, a process of the service. */
-export function accountHandlers({ read, enrolment, version, restart }: Ports): Pick<Handlers, 'whoAmI' | 'signOut' | 'restartService'> {
+export function accountHandlers({ read, enrolment, version, restart, mask }: Ports): Pick<Handlers, 'whoAmI' | 'signOut' | 'restartService'> {
   return {
     whoAmI: (_input, { caller: { actor, roles } }) => ({
       name: actor.name,
@@ -20,7 +20,7 @@ export function accountHandlers({ read, enrolment, version, restart }: Ports): P
       return { done: true };
     },
     restartService: async ({ part, reason }, { record, signal }) => {
-      await record('service.restart-requested', { affected: part, reason });
+      await record('service.restart-requested', { affected: part, reason: mask(reason) });
       // once the answer is out, or nobody waits for it any more: control itself may be what ends
       const begin = (): void => {
         restart(part);

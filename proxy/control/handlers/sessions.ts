@@ -7,14 +7,14 @@ import type { ControlPorts } from '../ports.ts';
 import { indexOf } from './paging.ts';
 
 type Names = 'listSessions' | 'showSession' | 'killSession' | 'readRecording' | 'watchSession';
-type Ports = Pick<ControlPorts, 'sessions' | 'history' | 'audit' | 'recordings'>;
+type Ports = Pick<ControlPorts, 'sessions' | 'history' | 'audit' | 'recordings' | 'mask'>;
 
 export function sessionHandlers(ports: Ports): Pick<Handlers, Names> {
   return { ...readHandlers(ports), ...watchHandlers(ports) };
 }
 
 function readHandlers(ports: Ports): Pick<Handlers, 'listSessions' | 'showSession' | 'killSession'> {
-  const { sessions } = ports;
+  const { sessions, mask } = ports;
   return {
     listSessions: async ({ state, principal, resource, limit, cursor }) => {
       const filter = { principal, resource };
@@ -29,7 +29,8 @@ function readHandlers(ports: Ports): Pick<Handlers, 'listSessions' | 'showSessio
       return { items: [...live.items, ...past.items], next: past.next };
     },
     showSession: ({ id }) => show(id, ports),
-    killSession: async ({ id, reason }, { record }) => {
+    killSession: async ({ id, reason: said }, { record }) => {
+      const reason = mask(said);
       const session = sessions.list().find((candidate) => candidate.id === id);
       if (!session) throw fail('ERR_NOT_FOUND', { message: `There is no live session ${id}.` });
       await record('session.killed', { affected: session.resource, session: id, reason });

@@ -7,6 +7,7 @@ import { TextField } from '../../kit/field.tsx';
 import { Form } from '../../kit/page.tsx';
 import { Select } from '../../kit/select.tsx';
 import { Fault, Notice } from '../../kit/states.tsx';
+import styles from './settings.module.css';
 import { isPlain, webhookFaults } from './webhook-faults.ts';
 
 type Webhook = Input<'createWebhook'>;
@@ -70,7 +71,11 @@ export function WebhookForm({ onClose, onDone }: WebhookFormProps): ReactNode {
         />
         <button type="submit" hidden />
       </Form>
-      {isPlain(form.url) && <Notice tone="warn">Plain HTTP: names of principals and resources can be read on the way.</Notice>}
+      {isPlain(form.url) && (
+        <div className={styles['below']}>
+          <Notice tone="warn">Plain HTTP: names of principals and resources can be read on the way.</Notice>
+        </div>
+      )}
       {fault && <Fault of={fault} />}
     </Drawer>
   );

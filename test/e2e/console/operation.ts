@@ -30,6 +30,8 @@ export function operationBlock(walk: ConsoleWalk): void {
       const count = async (): Promise<string> => (await walk.psql('ci-runner', ['select count(*) from customers']).finished).out.trim();
       await expect.poll(count, { timeout: 30_000, interval: 500 }).toBe('5000');
       await olivia.page.getByRole('listitem').filter({ hasText: 'gateway' }).filter({ hasText: 'Up' }).first().waitFor();
+      // by itself, as soon as it listens again
+      await olivia.sees(`postgres 127.0.0.1:${walk.demo.resources.payments.sharedPort}`);
     });
 
     it('a self-scan finds nothing', async () => {

@@ -13,11 +13,14 @@ export function principalsBlock(walk: ConsoleWalk): void {
       await olivia.press('Create service account');
       await olivia.fill('Name', account);
       await olivia.press('Create');
-      expect(await olivia.page.getByText('This is needed.').count()).toBe(2);
+      await olivia.sees('Who answers for it: 3 to 200 characters.');
+      await olivia.sees('What it is for: 3 to 500 characters.');
       await olivia.inspect('account-create');
       await olivia.fill('Owner', 'olivia@example.com');
       await olivia.fill('Purpose', 'Numbers of the day for the finance team');
       await olivia.page.getByRole('combobox', { name: 'Groups' }).fill('readers');
+      // leaves the proposals
+      await olivia.page.keyboard.press('Tab');
       await olivia.button('Remove readers').waitFor();
       await olivia.press('Create');
       await olivia.page.getByRole('heading', { name: account, level: 1 }).waitFor();
