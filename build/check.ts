@@ -17,9 +17,9 @@ const steps: readonly Step[] = [
   {
     name: 'lint',
     script: ['node_modules/eslint/bin/eslint.js', '--cache', '--cache-location', join(cache, 'eslint/'), '--max-warnings', '0', '.'],
-    deadlineMs: 5 * minute,
+    deadlineMs: 12 * minute,
   },
-  suite('unit', 5 * minute, ['--project', 'unit']),
+  suite('unit', 12 * minute, ['--project', 'unit']),
   types('types', '.'),
   types('types (web)', 'renderer'),
   types('types (test)', 'test'),

@@ -67,7 +67,7 @@ class Appliances implements Core {
   }
 
   async decide(input: DecisionInput): Promise<Output<'decideRequest'>> {
-    const distrust = (appliance: string): string | null => this.#need(appliance).witness.alarm;
+    const distrust = (appliance: string): string | null => this.#need(appliance).witness.distrust;
     return decide(input, this.#need(input.appliance).appliance, { clock: this.#ports.clock, distrust });
   }
 

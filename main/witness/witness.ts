@@ -33,6 +33,8 @@ type Consistent = Extract<WitnessStep, { verdict: 'first' | 'same' | 'grown' }>;
 const contactEveryMs = 60_000;
 const cosignEveryMs = 600_000;
 const maxRounds = 5;
+/** how long decisions go on while the log cannot be checked */
+const maxUncheckedMs = 600_000;
 
 const sha256: Sha256 = (bytes) => createHash('sha256').update(bytes).digest();
 const verifyEd25519: VerifyEd25519 = (publicKey, message, signature) => {
@@ -54,6 +56,8 @@ export class Witness {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #cancelLater: (() => void) | null = null;
   #fault = '';
+  /** of the first look in a row that failed */
+  #failingSince: number | null = null;
   #isClosed = false;
 
   constructor(appliance: EnrolledAppliance, ports: WitnessPorts) {
@@ -66,6 +70,13 @@ export class Witness {
   /** Why nothing of this service is to be trusted; null: nothing speaks against it. */
   get alarm(): string | null {
     return this.#entry.memory.alarm?.why ?? null;
+  }
+
+  /** Why nothing may be decided here: an alarm, or a service that has answered for a while and not let its log be checked. */
+  get distrust(): string | null {
+    if (this.alarm !== null) return this.alarm;
+    const isLong = this.#failingSince !== null && this.#ports.clock.now() - this.#failingSince >= maxUncheckedMs;
+    return isLong ? `its log could not be checked since ${new Date(this.#failingSince ?? 0).toISOString()}.` : null;
   }
 
   async state(): Promise<WitnessState> {
@@ -105,6 +116,7 @@ export class Witness {
   }
 
   #failed(error: unknown): void {
+    this.#failingSince ??= this.#ports.clock.now();
     this.#fault = `The log could not be checked: ${reasonOf(error)}`.slice(0, 1_000);
     this.#ports.log.line(`${this.#appliance.record.url}: ${this.#fault}`);
     this.#ports.changed(null);
@@ -119,6 +131,7 @@ export class Witness {
     if (step.verdict === 'alarm') return this.#raise(entry, step.why);
     await this.#keep(entry);
     this.#fault = '';
+    this.#failingSince = null;
     this.#ports.changed(null);
     if (step.verdict !== 'unproven' && (signedIn || this.#cosignIsDue())) await this.#cosign(step);
   }
@@ -141,8 +154,18 @@ export class Witness {
       if (step.verdict !== 'unproven') return step;
       // a service that never proves what it shows has something to hide; it may also be too busy
       if (round >= maxRounds) throw fail('ERR_VERIFICATION_FAILED', { message: 'The service gave no proof for the size of its checkpoint.' });
-      const { hashes } = await this.#appliance.call('auditConsistency', { from: step.from, size: step.size });
-      seen = { ...seen, proof: hashes.map((hash) => fromBase64(hash) ?? new Uint8Array()) };
+      seen = { ...seen, proof: await this.#proof(step.from, step.size) };
+    }
+  }
+
+  async #proof(from: number, size: number): Promise<Uint8Array[]> {
+    try {
+      const { hashes } = await this.#appliance.call('auditConsistency', { from, size });
+      return hashes.map((hash) => fromBase64(hash) ?? new Uint8Array());
+    } catch (error) {
+      // one that cannot be reached proves nothing either way; one that knows no proof for what it showed does
+      if (hasCode(error, 'ERR_NOT_FOUND') || hasCode(error, 'ERR_INVALID_INPUT')) return [];
+      throw error;
     }
   }
 

@@ -41,6 +41,10 @@ const nothing = z.strictObject({});
 const byName = z.strictObject({ name: Name });
 const SessionId = z.string().regex(/^ses_[a-zA-Z]{1,40}$/);
 const Reason = z.string().min(3).max(500);
+/** what people read must not hold what they cannot see: an owner written with a zero-width space is nobody's name */
+const visible = /^[^\p{C}]*$/u;
+const Owner = ServiceAccount.shape.owner.regex(visible, 'no control or invisible characters');
+const Purpose = ServiceAccount.shape.purpose.regex(visible, 'no control or invisible characters');
 const Position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const maxStatementChars = 262_144;
@@ -142,7 +146,7 @@ export const api = {
     roles: administrator,
     event: ['service-account.created'],
     errors: ['ERR_CONFLICT'],
-    input: z.strictObject({ name: Name, owner: ServiceAccount.shape.owner, purpose: ServiceAccount.shape.purpose, groups: z.array(Group).max(64).default([]) }),
+    input: z.strictObject({ name: Name, owner: Owner, purpose: Purpose, groups: z.array(Group).max(64).default([]) }),
     output: ServiceAccountView,
   }),
   updateServiceAccount: route({
@@ -154,8 +158,8 @@ export const api = {
     errors: ['ERR_NOT_FOUND'],
     input: z.strictObject({
       name: Name,
-      owner: ServiceAccount.shape.owner.optional(),
-      purpose: ServiceAccount.shape.purpose.optional(),
+      owner: Owner.optional(),
+      purpose: Purpose.optional(),
       groups: z.array(Group).max(64).optional(),
       disabled: z.boolean().optional(),
     }),

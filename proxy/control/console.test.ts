@@ -13,6 +13,7 @@ import { Changes } from './changes.ts';
 import { readConsole } from './console.ts';
 import type { Handlers } from './context.ts';
 import type { Dispatching } from './dispatch.ts';
+import { maskText } from '../masking/text.ts';
 import { Failures } from './failures.ts';
 import { createApiServer, createApp } from './http.ts';
 import { listenLocally } from './local-socket.ts';
@@ -33,6 +34,7 @@ function dispatching(): Dispatching {
     changes: new Changes({ log, clock, state, resync: () => Promise.resolve(), changed: () => undefined }),
     clock,
     failures: new Failures(clock),
+    mask: maskText,
     log: () => undefined,
     authenticate: () => null,
   };

@@ -9,6 +9,7 @@ import type { Changes } from './changes.ts';
 import type { Commit, ControlCaller, EventFields, Handlers } from './context.ts';
 import type { Failures } from './failures.ts';
 import { authorize, refuseProof } from './authorize.ts';
+import { assertCardFree } from './card-free.ts';
 import { stream } from './stream.ts';
 
 export interface Dispatching {
@@ -20,6 +21,8 @@ export interface Dispatching {
   readonly authenticate: (token: Secret<string>, address: string) => ControlCaller | null;
   /** a line for the operator; never sent to a caller */
   readonly log: (line: string) => void;
+  /** the detector over free text */
+  readonly mask: (text: string) => string;
 }
 
 export interface Call {
@@ -47,6 +50,7 @@ export async function dispatch(call: Call, dispatching: Dispatching): Promise<vo
   if (!parsed.success) {
     throw fail('ERR_INVALID_INPUT', { faults: parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })) });
   }
+  assertCardFree(route, parsed.data, dispatching.mask);
   const gone = new AbortController();
   response.once('close', () => {
     gone.abort();

@@ -10,6 +10,7 @@ import { positionOf } from '../store/position.ts';
 import { Changes } from './changes.ts';
 import type { ControlCaller, Handlers } from './context.ts';
 import type { Dispatching } from './dispatch.ts';
+import { maskText } from '../masking/text.ts';
 import { Failures } from './failures.ts';
 import { createApp, register } from './http.ts';
 
@@ -66,6 +67,7 @@ function dispatching(handlers: Handlers): Dispatching {
     changes,
     clock,
     failures: new Failures(clock),
+    mask: maskText,
     log: (line) => logged.push(line),
     authenticate: (token): ControlCaller | null => {
       const name = token.reveal().replace(/^token-/, '');
@@ -244,6 +246,22 @@ test('bodies: JSON objects only, at most 1 MiB, no unknown or repeated members, 
   expect((await call('DELETE', '/v1/tokens/tok_a', { token: 'administrator', body: '{}', headers: { 'content-length': '2' } })).status).toBe(400);
   expect(ran).toEqual([]);
   expect((await call('PUT', '/v1/service-accounts/x', { body: 'nonsense' })).status).toBe(401);
+});
+
+test('no name, owner or policy that is kept may hold a card number; a password may, for it is kept nowhere', async () => {
+  const account = { name: 'bot', owner: 'ann 4111 1111 1111 1111', purpose: 'tests', groups: [] };
+  for (const [method, path, body] of [
+    ['POST', '/v1/service-accounts', account],
+    ['POST', '/v1/users', { name: 'u5555555555554444', human: 'ann@example.com' }],
+    ['PUT', '/v1/policies', { files: [{ name: 'a.cedar', text: '// 4111111111111111\npermit (principal, action, resource);' }] }],
+  ] as const) {
+    const answer = await call(method, path, { token: 'administrator', body: JSON.stringify(body) });
+    expect([path, answer.status, codeOf(answer)]).toEqual([path, 400, 'ERR_INVALID_INPUT']);
+    expect(answer.body).not.toMatch(/4111|5555/);
+  }
+  expect(ran).toEqual([]);
+  await call('PUT', '/v1/resources/bank/credential', { token: 'administrator', body: JSON.stringify({ password: '4111111111111111' }) });
+  expect(ran).toHaveLength(1);
 });
 
 test('failed calls beyond ten are refused with 429 and counted, good tokens still pass, and later the count is recorded', async () => {

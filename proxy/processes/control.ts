@@ -252,6 +252,7 @@ function dispatchingOf(parts: Parts): Parameters<typeof createApp>[0] {
   return {
     handlers: createHandlers(portsOf(parts)),
     changes,
+    mask: maskText,
     failures: new Failures(systemClock),
     clock: systemClock,
     log,

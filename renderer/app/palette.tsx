@@ -57,6 +57,8 @@ function Finder({ onClose, onHelp }: Omit<PaletteProps, 'open'>): ReactNode {
         <Input className={cx(styles['input'])} placeholder="Go to a screen, a resource, a session, a request…" />
       </SearchField>
       <Menu
+        // it scrolls, and the focus stays in the field: without this nobody reaches its end by keyboard alone
+        ref={(menu) => menu?.setAttribute('tabindex', '0')}
         className={cx(styles['menu'])}
         aria-label="Places"
         onAction={(id) => act(String(id))}

@@ -97,13 +97,20 @@ export class Account {
         hint: 'Open the console at that address; a key is good for one service only.',
       });
     }
+    const before = this.#key;
+    if (before !== null && (before.user !== code.user || before.service !== code.service)) {
+      throw fail('ERR_CONFLICT', {
+        message: `This browser is enrolled as ${before.user} already.`,
+        hint: 'Open the link in another browser or profile; or forget that key first, in the menu at the top.',
+      });
+    }
     const { key, publicKey } = await makeKey();
     const user = await this.#enrolKey(code, { key, publicKey });
     if (user.key?.publicKey !== publicKey) {
       throw fail('ERR_VERIFICATION_FAILED', { message: 'The service enrolled another key than the one it was given.', hint: 'Tell an administrator at once.' });
     }
     const held = { service: code.service, user: user.name, userId: user.id, keyId: user.key.id, publicKey, key };
-    await kept.forget();
+    // what is remembered of the log stays: the key is another one, the log is not
     await kept.putKey(held);
     this.#key = held;
     this.#show({ state: 'enrolled', user: held.user, service: held.service, keyProtection: 'browser' });

@@ -54,6 +54,8 @@ export class ConsolePerson {
   async write(label: string, text: string, { instead = false }: { readonly instead?: boolean } = {}): Promise<void> {
     await this.page.getByRole('textbox', { name: label, exact: true }).click();
     await this.page.keyboard.press(instead ? 'Control+A' : 'Control+End');
+    // what the browser itself replaces would keep its colours as inline styles for a moment, which the page's policy forbids
+    if (instead) await this.page.keyboard.press('Delete');
     await this.page.keyboard.insertText(text);
   }
 
@@ -78,7 +80,9 @@ export class ConsolePerson {
   /** Waits until nothing is loading, so that a picture shows what a person sees. */
   async settled(): Promise<void> {
     await this.page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
-    await this.page.evaluate('document.fonts.ready.then(() => undefined)');
+    await this.page.evaluate(
+      'document.fonts.ready.then(() => Promise.allSettled(document.getAnimations().map(({ finished }) => finished))).then(() => undefined)',
+    );
   }
 
   /** Both themes for axe, both sizes for the pictures; card numbers must be nowhere. What is wrong joins `faults`. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Secret } from '../../lib/secret.ts';
 import { count } from '../arguments.ts';
@@ -22,17 +22,19 @@ export function addRunCommands(program: Command, cli: Cli): void {
       const { dataDir } = asked(command, cli);
       const { startService } = await import('../../processes/supervisor.ts');
       const { parseConfig } = await import('../../processes/settings.ts');
+      // a journal that others read is no place for a token
+      const tokenFile = adminTokenFile ?? (cli.environment.JOURNAL_STREAM === undefined ? undefined : join(dataDir, 'admin.token'));
       const service = await startService({
         dir: dataDir,
         version: await version(),
         config: config === undefined ? {} : parseConfig(await readNamed(config), config),
         credentialsDirectory: cli.environment.CREDENTIALS_DIRECTORY,
-        adminTokenFile: adminTokenFile === undefined ? undefined : resolve(adminTokenFile),
+        adminTokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
       });
       const { out } = cli.io;
       out(`Postern is up.\n  control API  ${service.controlUrl}  (CA: ${service.layout.tls}/ca.crt)\n`);
       for (const [name, port] of Object.entries(service.ports)) out(`  ${name.padEnd(11)}  127.0.0.1:${String(port)}\n`);
-      if (service.adminToken && adminTokenFile === undefined) {
+      if (service.adminToken && tokenFile === undefined) {
         out(
           `\nFirst start: this is the token of the administrator, shown this once. Keep it in a password manager.\n\n  ${service.adminToken.reveal()}\n\nUse it with --token-file FILE, or POSTERN_TOKEN.\n`,
         );

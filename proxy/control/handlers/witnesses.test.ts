@@ -185,7 +185,9 @@ test('what is not true is refused and leaves no event', async () => {
   const forged = formatCheckpoint({ origin: service, size: before, root: sha256(utf8('forged')) });
   const older = formatCheckpoint({ origin: service, size: before - 1, root: log.root(before) });
   const elsewhere = formatCheckpoint({ origin: 'elsewhere', size: before, root: log.root(before) });
-  for (const text of [forged, older, elsewhere]) await expect(cosign(id, device, { text })).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
+  const extended = `${log.text()}a line that the log never signed\n`;
+  for (const text of [forged, older, elsewhere, extended])
+    await expect(cosign(id, device, { text })).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
   await expect(cosign(id, device, { by: newDevice('thief').privateKey })).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
   await expect(cosign(id, newDevice('ann-laptop'))).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });
   for (const at of [now / 1_000 - 301, now / 1_000 + 301]) await expect(cosign(id, device, { at })).rejects.toMatchObject({ code: 'ERR_VERIFICATION_FAILED' });

@@ -7,7 +7,7 @@ import type { Witness } from '../../contract/witness.ts';
 import type { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
 import { equalBytes, fromBase64, type Sha256 } from '../../proof/bytes.ts';
-import type { Checkpoint } from '../../proof/checkpoint.ts';
+import { formatCheckpoint, type Checkpoint } from '../../proof/checkpoint.ts';
 import { type Cosigned, openCosignature, parseWitnessKey, signatureOf, witnessBytes } from '../../proof/cosignature.ts';
 import type { VerifierKey } from '../../proof/note.ts';
 import { verifyConsistency } from '../../proof/proofs.ts';
@@ -91,6 +91,8 @@ function cosigningHandlers(ports: Ports): Pick<Handlers, 'cosignCheckpoint'> {
 async function opened(given: { text: string; line: string }, witness: Witness): Promise<Cosigned> {
   const result = await openCosignature({ ...given, key: needKey(witness.key) }, verifyEd25519);
   if (!result.ok) throw unproven(`${result.why.charAt(0).toUpperCase()}${result.why.slice(1)}.`);
+  // with other lines it is no text that this log signs, and nobody could verify the cosignature later
+  if (formatCheckpoint(result.cosigned.checkpoint) !== given.text) throw unproven('The checkpoint has lines that are not of this log.');
   return result.cosigned;
 }
 

@@ -72,10 +72,13 @@ export function operationBlock(walk: ConsoleWalk): void {
       await olivia.open('settings');
       await olivia.inspect('settings');
       await olivia.choose(/Theme/, 'Dark');
+      const theme = (): Promise<string | null> => olivia.page.locator('html').getAttribute('data-theme');
+      await expect.poll(theme).toBe('dark');
       await olivia.page.reload();
       await olivia.button('Signed in as olivia').waitFor();
-      expect(await olivia.page.locator('html').getAttribute('data-theme')).toBe('dark');
+      await expect.poll(theme).toBe('dark');
       await olivia.choose(/Theme/, 'As the system');
+      await expect.poll(theme).toBe('light');
       for (const tab of ['services', 'witness', 'vault', 'about']) {
         await olivia.open('settings', tab);
         await olivia.settled();
@@ -90,7 +93,7 @@ export function operationBlock(walk: ConsoleWalk): void {
       await olivia.page.keyboard.press('Control+k');
       await olivia.page.getByRole('dialog').waitFor();
       await olivia.inspect('palette');
-      await olivia.page.keyboard.insertText('Masking');
+      await olivia.page.keyboard.type('Masking');
       await olivia.page.keyboard.press('Enter');
       await olivia.page.getByRole('heading', { name: 'Masking', level: 1 }).waitFor();
       await olivia.page.keyboard.press('?');

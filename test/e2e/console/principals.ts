@@ -28,7 +28,7 @@ export function principalsBlock(walk: ConsoleWalk): void {
       await olivia.press('Create token');
       await olivia.choose(/Expires after/, '24 hours');
       await olivia.inspect('token-create');
-      await olivia.press('Create token');
+      await olivia.page.getByRole('dialog').getByRole('button', { name: 'Create token' }).click();
       const dialog = olivia.page.getByRole('dialog', { name: 'Token created' });
       await dialog.getByRole('button', { name: 'Copy' }).click();
       const token = await olivia.clipboard();
