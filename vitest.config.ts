@@ -8,11 +8,15 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{proxy,build,main,renderer}/**/*.test.{ts,tsx}', 'test/{architecture,fuzz,support}/**/*.test.ts'],
+          include: ['{proxy,build,main,renderer}/**/*.test.{ts,tsx}', 'test/{architecture,support}/**/*.test.ts'],
           exclude,
           maxWorkers: 2,
           testTimeout: 20_000,
         },
+      },
+      {
+        // many cases of hostile input: part of `npm test`, not of every commit
+        test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], exclude, maxWorkers: 2, testTimeout: 60_000 },
       },
       {
         test: {

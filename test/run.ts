@@ -34,7 +34,10 @@ async function main(): Promise<number> {
   const started = performance.now();
   await prepareTools();
   const checked = await check();
-  const tested = await runSteps([suite('integration', 30 * minute, ['--project', 'integration', '--passWithNoTests'])], 1);
+  const tested = await runSteps(
+    [suite('fuzz', 5 * minute, ['--project', 'fuzz']), suite('integration', 30 * minute, ['--project', 'integration', '--passWithNoTests'])],
+    1,
+  );
   const tally = sum([checked, ...tested, await mutants()]);
   console.log('');
   for (const failure of tally.failures) console.log(`FAILED: ${failure.name}\n  ${failure.message.split('\n')[0] ?? ''}`);
