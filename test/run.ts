@@ -4,14 +4,14 @@ import { z } from 'zod';
 import { check } from '../build/check.ts';
 import { root, runSteps, suite } from '../build/step.ts';
 import { countsLine, explainSkips, nothing, sum, type Tally } from '../build/tally.ts';
-import { debianTool, goWithMod } from './support/debian-packages.ts';
+import { chromium, debianTool, goWithMod } from './support/debian-packages.ts';
 
 const minute = 60_000;
 /** What test/mutants/index.ts exports as `runMutants()`: one row for each mutant. */
 const Mutants = z.array(z.object({ name: z.string(), killed: z.boolean(), detail: z.string().optional() }));
 
 async function prepareTools(): Promise<void> {
-  const found = [await debianTool('psql'), await debianTool('pgbench'), await goWithMod()];
+  const found = [await debianTool('psql'), await debianTool('pgbench'), await debianTool('dbus-daemon'), await chromium(), await goWithMod()];
   for (const tool of found) if (tool.why !== undefined) console.log(`not available: ${tool.why}`);
 }
 

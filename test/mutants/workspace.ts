@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -16,6 +16,14 @@ export interface TestRun {
   readonly broken: string | null;
 }
 
+/** What was fetched for the tests once is not fetched again. */
+function linkTools(root: string, directory: string): void {
+  const tools = join(root, '.cache', 'debian');
+  if (!existsSync(tools)) return;
+  mkdirSync(join(directory, '.cache'));
+  symlinkSync(tools, join(directory, '.cache', 'debian'));
+}
+
 /** A copy of the sources to be broken; the working tree is never touched. */
 export interface Workspace extends Disposable {
   test(target: Mutant['killedBy']): Promise<TestRun>;
@@ -29,6 +37,7 @@ export function createWorkspace(root: string): Workspace {
   for (const entry of readdirSync(root, { withFileTypes: true }))
     if (entry.isFile() && /[.](?:json|ts|js|cjs|md)$/.test(entry.name)) cpSync(join(root, entry.name), join(directory, entry.name));
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'), 'junction');
+  linkTools(root, directory);
   return {
     test: (target) => runTests(directory, target),
     plant: ({ file, find, replace, also = [] }) => {

@@ -12,10 +12,11 @@ const packagesOf = {
   pgbench: ['postgresql', 'postgresql-contrib'],
   pgbouncer: ['pgbouncer'],
   haproxy: ['haproxy'],
+  'dbus-daemon': ['dbus-daemon'],
 } as const;
 
 /** Chromium with the fonts and settings it needs to draw text. */
-const chromiumPackages = ['chromium', 'fontconfig-config', 'fonts-dejavu-core'];
+const chromiumPackages = ['chromium', 'chromium-common', 'fontconfig-config', 'fonts-dejavu-core'];
 
 export type DebianTool = keyof typeof packagesOf;
 

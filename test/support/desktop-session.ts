@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Message, sessionBus, type MessageBus } from '@jellybrick/dbus-next';
-import type { Found } from './debian-packages.ts';
+import { debianTool, type Found } from './debian-packages.ts';
 
 /** What a person's desktop has and a build machine has not: a screen, a session bus, a server of notifications. */
 
@@ -44,7 +44,7 @@ export interface Bus {
 
 /** A session bus that starts no servers by itself, so that a test decides which ones there are. */
 export async function startBus(): Promise<Found<Bus>> {
-  const { found: program, why } = programAt('/usr/bin/dbus-daemon');
+  const { found: program, why } = await debianTool('dbus-daemon');
   if (program === undefined) return { why };
   const dir = await mkdtemp(join(tmpdir(), 'postern-session-'));
   const config = join(dir, 'bus.conf');

@@ -1,16 +1,17 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Message, sessionBus, type MessageBus } from '@jellybrick/dbus-next';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { debianTool } from '../../../test/support/debian-packages.ts';
 import type { NotifierPort, Toast } from '../../ports.ts';
 import { openDbusNotifier } from './notifier.ts';
 
 /** A real bus, and a listener of our own that owns the server's name on it. */
 
-const daemon = '/usr/bin/dbus-daemon';
+const daemon = await debianTool('dbus-daemon');
 const name = 'org.freedesktop.Notifications';
 const path = '/org/freedesktop/Notifications';
 const toast: Toast = {
@@ -128,11 +129,11 @@ async function started(): Promise<Listener> {
   return listener;
 }
 
-describe.skipIf(!existsSync(daemon))('notifications over D-Bus', () => {
+describe.skipIf(daemon.found === undefined)('notifications over D-Bus', () => {
   beforeAll(async () => {
     const file = join(dir, 'bus.conf');
     writeFileSync(file, config);
-    process = spawn(daemon, ['--config-file', file, '--nofork', '--print-address'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    process = spawn(daemon.found ?? '', ['--config-file', file, '--nofork', '--print-address'], { stdio: ['ignore', 'pipe', 'inherit'] });
     process.stdout?.on('data', (chunk: Buffer) => (address += chunk.toString()));
     await until(() => address.endsWith('\n'));
     address = address.trim();
