@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Message, sessionBus, type MessageBus } from '@jellybrick/dbus-next';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { debianTool } from '../../../test/support/debian-packages.ts';
+import { skipBecause } from '../../../test/support/skip.ts';
 import type { NotifierPort, Toast } from '../../ports.ts';
 import { openDbusNotifier } from './notifier.ts';
 
@@ -129,22 +130,28 @@ async function started(): Promise<Listener> {
   return listener;
 }
 
-describe.skipIf(daemon.found === undefined)('notifications over D-Bus', () => {
+describe('notifications over D-Bus', () => {
   beforeAll(async () => {
+    if (daemon.found === undefined) return;
     const file = join(dir, 'bus.conf');
     writeFileSync(file, config);
-    process = spawn(daemon.found ?? '', ['--config-file', file, '--nofork', '--print-address'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    process = spawn(daemon.found, ['--config-file', file, '--nofork', '--print-address'], { stdio: ['ignore', 'pipe', 'inherit'] });
     process.stdout?.on('data', (chunk: Buffer) => (address += chunk.toString()));
     await until(() => address.endsWith('\n'));
     address = address.trim();
   });
 
+  beforeEach((context) => {
+    if (daemon.found === undefined) skipBecause(context, daemon.why);
+  });
+
   afterAll(() => {
-    process.kill();
+    if (daemon.found !== undefined) process.kill();
     rmSync(dir, { recursive: true });
   });
 
   afterEach(async () => {
+    if (daemon.found === undefined) return;
     await opened.notifier.close();
     for (const listener of opened.listeners.splice(0)) listener.end();
     acted.splice(0);
