@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-type Prefix = 'ses' | 'opr' | 'svc' | 'res' | 'tok' | 'sec' | 'gwy' | 'pol' | 'req' | 'usr' | 'key' | 'inv' | 'gra' | 'hook' | 'wit';
+type Prefix = 'ses' | 'opr' | 'svc' | 'res' | 'tok' | 'sec' | 'gwy' | 'pol' | 'req' | 'usr' | 'key' | 'inv' | 'gra' | 'hook' | 'wit' | 'tru' | 'pin';
 
 /** A prefixed, branded identifier: `ses_…`. */
 export type Id<P extends Prefix> = `${P}_${string}`;

@@ -1,4 +1,4 @@
-import type { Facts, Span, ValueSpan } from '../contract/operation.ts';
+import type { Facts, ObjectRef, Span, ValueSpan } from '../contract/operation.ts';
 import type { Rendering } from '../pipeline/ports.ts';
 import { isIssued, isLuhnValid } from './brands.ts';
 import { suggestTag } from './dictionary.ts';
@@ -58,15 +58,15 @@ function quoted(text: string, quoting: ValueSpan['quoting']): string {
   return quoting === 'escape' ? escaped : `'${escaped.replaceAll('*/', '*\\/')}'`;
 }
 
-function typeOf({ text, column }: ValueSpan, rules: RuleSet, resource: string): string {
-  const tag = column === undefined ? null : (rules.tag(resource, column) ?? suggestTag(column.column));
+function typeOf({ text, column, resource: owner }: ValueSpan, rules: RuleSet, resource: string): string {
+  const tag = column === undefined ? null : (rules.tag(owner ?? resource, column) ?? suggestTag(column.column));
   if (tag !== null) return `${tag} of ${column?.table ?? ''}.${column?.column ?? ''}`.slice(0, 60);
   if (text.length > maxValueChars) return 'long value';
   return maskText(text) === text ? 'value' : 'card number';
 }
 
 function shownSpans(spans: readonly Span[], rules: RuleSet, { resource, facts }: Given): string[] {
-  const hideAll = facts.context.tables.some((table) => rules.hasSad(resource, table));
+  const hideAll = facts.context.tables.some((table) => rules.hasSad(resource, table)) || facts.acts.some(({ object }) => isSadElsewhere(object, rules));
   const shown = spans.map((span) => {
     if (span.kind === 'text') return span.text;
     return hideAll || mustHide(span, rules, resource) ? hidden : maskText(span.text);
@@ -75,10 +75,15 @@ function shownSpans(spans: readonly Span[], rules: RuleSet, { resource, facts }:
   return shown;
 }
 
+/** A table of another resource, which an argument of a call names. */
+function isSadElsewhere({ type, path, on }: ObjectRef, rules: RuleSet): boolean {
+  return on !== undefined && type === 'Table' && rules.hasSad(on.resource, path.join('.'));
+}
+
 function mustHide(span: ValueSpan, rules: RuleSet, resource: string): boolean {
-  const { text, column } = span;
+  const { text, column, resource: owner } = span;
   if (text.length > maxValueChars) return true;
-  if (column !== undefined && (rules.tag(resource, column) !== null || suggestTag(column.column) !== null)) return true;
+  if (column !== undefined && (rules.tag(owner ?? resource, column) !== null || suggestTag(column.column) !== null)) return true;
   return text.length > maxPlainHex && mayDisguise(text);
 }
 

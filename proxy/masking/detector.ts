@@ -193,7 +193,7 @@ function mark(from: number, to: number): 0 | 1 {
 function isElse(within: Within, from: number, to: number): boolean {
   const start = run.starts[0] ?? 0;
   if (from === 0 && to - from <= 15 && followsPlus(within, start)) return true;
-  if (isIban(within, start, run.digits.subarray(0, run.count))) return true;
+  if (isIban(within, start, run)) return true;
   if (isArticleNumber(run.digits, from, to - from) && !crossesGap(from, to) && !hasCardWord(within, start)) return true;
   return isInHash(within, run.starts[from] ?? 0, run.ends[to - 1] ?? 0);
 }

@@ -2,6 +2,8 @@ import type { MaskingRule } from '../contract/masking-rule.ts';
 import type { MaskingPort } from '../pipeline/ports.ts';
 import { maskCommand, renderCommand } from './command.ts';
 import { detect } from './detector.ts';
+import { compileDocument } from './document.ts';
+import { concealerOf } from './json-conceal.ts';
 import { compileShape } from './result.ts';
 import { RuleSet } from './rules.ts';
 import { maskText } from './text.ts';
@@ -22,7 +24,8 @@ export function createMasking(): Masking {
         return version;
       },
       compile: (resource, shape, unmask) => compileShape(shape, { rules, resource, unmask }),
-      text: maskText,
+      text: (text, conceal = []) => maskText(concealerOf(conceal).hide(text, () => undefined)),
+      document: compileDocument,
       hides: (resource, columns) => (columns === null ? rules.hasTags(resource) : columns.some((column) => rules.tag(resource, column) !== null)),
       strays: (resource, copies) => copies.find((copy) => rules.strays(resource, copy))?.from ?? null,
       command: (resource, facts, spans) => maskCommand(spans, rules, { resource, facts }),

@@ -4,6 +4,7 @@ const contextBytes = 40;
 /** before a number: then windows inside longer numbers count, too */
 const contextWord =
   /(?:^|[^a-z0-9])(?:pan|card|cards|karte|kartennummer|carte|tarjeta|cc|visa|master|mastercard|amex|credit|debit)(?:[^a-z]|no|num|$)|card_?(?:no|num)|cardno/;
+const camelCase = /[a-z][A-Z]/;
 const hashLengths = new Set([32, 40, 48, 56, 64, 96, 128]);
 const maxToken = 130;
 /** bytes of track data behind the number */
@@ -45,9 +46,8 @@ export interface Within {
 export function hasCardWord({ bytes, start }: Within, at: number): boolean {
   const from = Math.max(start, at - contextBytes);
   if (from === at) return false;
-  let before = '';
-  for (let index = from; index < at; index++) before += String.fromCharCode(bytes[index] ?? 0);
-  return contextWord.test(before.replaceAll(/([a-z])(?=[A-Z])/g, '$1 ').toLowerCase());
+  const before = Buffer.from(bytes.buffer, bytes.byteOffset + from, at - from).toString('latin1');
+  return contextWord.test((camelCase.test(before) ? before.replaceAll(/([a-z])(?=[A-Z])/g, '$1 ') : before).toLowerCase());
 }
 
 /** Digits inside a hash or UUID: a whole token of the usual lengths. */
@@ -92,14 +92,18 @@ export function followsPlus({ bytes, start }: Within, at: number): boolean {
 }
 
 /** A country of purely numeric IBANs before as many digits, and the check digits of ISO 13616 over all of them. */
-export function isIban({ bytes, start }: Within, at: number, digits: Uint8Array): boolean {
+export function isIban({ bytes, start }: Within, at: number, { digits, count }: { readonly digits: Uint8Array; readonly count: number }): boolean {
   if (at - 2 < start || (at - 3 >= start && isWord(byteAt(bytes, at - 3)))) return false;
   const [one, two] = [byteAt(bytes, at - 2), byteAt(bytes, at - 1)];
-  if (ibanDigits.get(String.fromCharCode(one, two)) !== digits.length) return false;
+  if (!isCapital(one) || !isCapital(two) || ibanDigits.get(String.fromCharCode(one, two)) !== count) return false;
   let rest = 0;
-  for (const digit of digits.subarray(2)) rest = (rest * 10 + digit) % 97;
+  for (let index = 2; index < count; index++) rest = (rest * 10 + byteAt(digits, index)) % 97;
   rest = (rest * 10_000 + (one - 0x37) * 100 + two - 0x37) % 97;
   return (rest * 100 + byteAt(digits, 0) * 10 + byteAt(digits, 1)) % 97 === 1;
+}
+
+function isCapital(byte: number): boolean {
+  return byte >= 0x41 && byte <= 0x5a;
 }
 
 /** ISO/IEC 7813: track 2 goes on with `=` (`D` where it is written in hexadecimal), track 1 with `^`; gives the byte after it, 0 for none. */
