@@ -3,8 +3,9 @@ import type { PolicyFile } from '../contract/snapshot.ts';
 import type { ApprovalTerms } from '../contract/approval-request.ts';
 import { contradictions, readAnnotations, termsOf } from './annotations.ts';
 import { actionEntity } from './entity.ts';
-import { type ContextAttribute, type Head, headOf, readsOf } from './head.ts';
-import { cedarSchema } from './schema.ts';
+import { type Head, headOf } from './head.ts';
+import { type Reads, holders, namedHolder, readsOf, recordAttributes } from './reads.ts';
+import { actionTable, cedarSchema } from './schema.ts';
 import { type PolicySource, charactersAt, positionAt, splitPolicies } from './source.ts';
 
 /** Where and why a policy is not accepted. Lines and columns count from 1. */
@@ -30,7 +31,7 @@ export interface Policy {
   readonly approve: ApprovalTerms | null;
   readonly head: Head;
   /** what of the context its conditions may read */
-  readonly reads: ReadonlySet<ContextAttribute>;
+  readonly reads: Reads;
 }
 
 /** A validated policy set; plain and immutable, so it may be kept, compared and dropped. */
@@ -145,16 +146,37 @@ function located(file: PolicyFile, start: number, error: DetailedError): PolicyF
   const [label] = error.sourceLocations ?? [];
   const place = start + (label === undefined ? 0 : charactersAt(file.text.slice(start), label.start));
   const expected = label?.label ?? '';
-  return { ...whole(file.name, expected === '' ? wording(error) : `${wording(error)} (${expected})`), ...positionAt(file.text, place), hint: error.help };
+  const hint = elsewhere(unnumbered(error)) === null ? error.help : null;
+  return { ...whole(file.name, expected === '' ? wording(error) : `${wording(error)} (${expected})`), ...positionAt(file.text, place), hint };
 }
 
 function flatten(errors: readonly DetailedError[]): DetailedError[] {
   return errors.flatMap((error) => [error, ...flatten(error.related ?? [])]);
 }
 
+function wording(error: DetailedError): string {
+  const plain = unnumbered(error);
+  return elsewhere(plain) ?? plain;
+}
+
 /** Cedar's numbering of unnamed policies and its own prefixes say nothing to the author, who gets line and column. */
-function wording({ message }: DetailedError): string {
+function unnumbered({ message }: DetailedError): string {
   return message.replace(/^for policy `policy\d+`, /, '').replace(/^failed to parse polic(?:y|ies) from string: /, '');
+}
+
+const advice = {
+  Command: 'statements have it and calls do not; name their actions in the head, such as action in Action::"sql"',
+  Call: 'calls have it and statements do not; name their actions in the head, such as action in [Action::"mcp", Action::"http"]',
+} as const;
+
+/** An attribute of the other kind of command, which Cedar names once for each action that lacks it. */
+function elsewhere(message: string): string | null {
+  const [, attribute, action = ''] = /^attribute `(\w+)` in context for Action::"([^"]+)" not found/.exec(message) ?? [];
+  const kind = Object.entries(actionTable).find(([name]) => name === action)?.[1].context;
+  if (kind === undefined) return null;
+  const other = kind === 'Command' ? 'Call' : 'Command';
+  const isThere = recordAttributes[other].some((name) => name === attribute);
+  return isThere ? `attribute \`${attribute ?? ''}\` in context: ${advice[other]}` : null;
 }
 
 function toPolicy(entry: Parsed, fallback: string, faults: PolicyFault[]): Policy | null {
@@ -170,6 +192,8 @@ function toPolicy(entry: Parsed, fallback: string, faults: PolicyFault[]): Polic
   const head = headOf(json);
   const wrong = [...contradictions(result.annotations, json.effect), ...(approve === null ? [] : unapprovable(head))];
   faults.push(...wrong.map((fault) => at(entry, fault.annotation, fault.message)));
+  const holder = namedHolder(json);
+  if (holder !== null) faults.push(at(entry, 'permit', `${holder} cannot be named; write context.${holder === holders.arguments ? 'arguments' : 'numbers'}`));
   return { name: id, effect: json.effect, file: file.name, line, text: source.text, message, hint, approve, head, reads: readsOf(json) };
 }
 

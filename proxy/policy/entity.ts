@@ -1,5 +1,5 @@
 import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Act, ObjectRef } from '../contract/operation.ts';
+import type { Act, ObjectType } from '../contract/operation.ts';
 import { actionTable } from './schema.ts';
 
 /** What a scope is about: names only. */
@@ -25,7 +25,13 @@ const attributes = {
   Setting: ['name'],
   Utility: ['name'],
   Group: ['name'],
-} as const satisfies Record<ObjectRef['type'], readonly string[]>;
+} as const satisfies Partial<Record<ObjectType, readonly string[]>>;
+
+/** Parts of an MCP server, by the attribute that names them. */
+const serverParts = { Tool: 'name', Prompt: 'name', McpResource: 'uri', Method: 'name' } as const satisfies Partial<Record<ObjectType, string>>;
+
+/** Names of callers: each segment of a path is one more entity it is in. */
+const limits = { segments: 64, characters: 8_192 } as const;
 
 const unresolved = '?';
 
@@ -56,20 +62,48 @@ export function actionEntity(action: Act['action']): Entity {
   );
 }
 
-/** Null when the object does not fit the schema: wrong kind for the action, wrong number of names, not Unicode. */
+/** Null when the object does not fit the schema: wrong kind for the action, wrong number of names, not Unicode, too long. */
 export function objectEntity(subject: Subject, act: Act): Entity | null {
-  const { type, path } = act.object;
-  const names: readonly string[] = attributes[type];
-  if (!actionTable[act.action].on.includes(type) || path.length !== names.length) return null;
-  if (type === 'Group') return path[0]?.isWellFormed() === true ? entity({ type, id: path[0] }, {}, []) : null;
-  const root = [subject.resource, subject.database];
+  const { type, path, on } = act.object;
+  const root = on === undefined ? [subject.resource, subject.database] : [on.resource, on.database];
   // a lone surrogate becomes U+FFFD on its way into Cedar, so two names would be one
-  if (![...root, ...path].every((name) => name.isWellFormed())) return null;
-  const attrs = type === 'Database' ? { name: subject.database } : Object.fromEntries(names.map((name, index) => [name, path[index] ?? '']));
+  if (!actionTable[act.action].on.includes(type) || ![...root, ...path].every((name) => name.isWellFormed())) return null;
+  if (type in attributes) return databaseObject(root, type as keyof typeof attributes, path);
+  if (path.length > limits.segments || path.reduce((sum, name) => sum + name.length, 0) > limits.characters) return null;
+  return callObject(root[0] ?? '', type, path);
+}
+
+function databaseObject(root: readonly string[], type: keyof typeof attributes, path: readonly string[]): Entity | null {
+  const names: readonly string[] = attributes[type];
+  if (path.length !== names.length) return null;
+  if (type === 'Group') return entity({ type, id: path[0] ?? '' }, {}, []);
+  const attrs = type === 'Database' ? { name: root[1] ?? '' } : Object.fromEntries(names.map((name, index) => [name, path[index] ?? '']));
   return entity({ type, id: entityId([...root, ...path]) }, attrs, ancestors(root, type, path));
 }
 
-function ancestors(root: readonly string[], type: ObjectRef['type'], path: readonly string[]): TypeAndId[] {
+/** What a call is on: an MCP server and its parts, or an API and the paths in it. */
+function callObject(resource: string, type: ObjectType, path: readonly string[]): Entity | null {
+  const within = { type: 'Resource', id: entityId([resource]) };
+  if (type === 'McpServer' || type === 'HttpApi') return path.length === 0 ? entity({ type, id: within.id }, { name: resource }, [within]) : null;
+  if (type === 'Path') return pathEntity(resource, path, within);
+  const [name] = path;
+  if (!isServerPart(type) || path.length !== 1 || name === undefined) return null;
+  const attrs = { [serverParts[type]]: name, server: resource };
+  return entity({ type, id: entityId([resource, name]) }, attrs, [within, { type: 'McpServer', id: within.id }]);
+}
+
+function isServerPart(type: ObjectType): type is keyof typeof serverParts {
+  return type in serverParts;
+}
+
+/** A path is in every path that it begins with, segment by segment, and in the root. */
+function pathEntity(resource: string, segments: readonly string[], within: TypeAndId): Entity {
+  const above = segments.map((_, index) => ({ type: 'Path', id: entityId([resource, ...segments.slice(0, index)]) }));
+  const attrs = { path: `/${entityId(segments)}` };
+  return entity({ type: 'Path', id: entityId([resource, ...segments]) }, attrs, [within, { type: 'HttpApi', id: within.id }, ...above]);
+}
+
+function ancestors(root: readonly string[], type: ObjectType, path: readonly string[]): TypeAndId[] {
   const resource = { type: 'Resource', id: entityId(root.slice(0, 1)) };
   if (type === 'Database') return [resource];
   const database = [resource, { type: 'Database', id: entityId(root) }];

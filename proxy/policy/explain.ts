@@ -1,15 +1,16 @@
 import type { ApprovalTerms } from '../contract/approval-request.ts';
 import type { Act, Facts } from '../contract/operation.ts';
 import type { CompiledPolicies } from './compile.ts';
-import { type ScopeRequest, contextOf, decideAct, standingOf } from './decide.ts';
-import { entityId } from './entity.ts';
+import { shownContext } from './context.ts';
+import { type ScopeRequest, decideAct, standingOf } from './decide.ts';
+import { entityId, objectEntity } from './entity.ts';
 import { actsOf, conjunction } from './scope.ts';
 import { createSlices } from './slices.ts';
 
 /** Why one act is permitted or refused. Serialisable. */
 export interface ActExplanation {
   readonly action: Act['action'];
-  /** the object as a policy would write it: `Table::"payments/shop/public/orders"` */
+  /** the object as a policy would write it: `Table::"payments/shop/public/orders"`, `Tool::"dbhub/query"` */
   readonly object: string;
   readonly permitted: boolean;
   readonly message: string;
@@ -32,7 +33,7 @@ export interface Explanation {
   readonly approve: ApprovalTerms | null;
   /** every act is explained, also those after the first refusal */
   readonly acts: readonly ActExplanation[];
-  /** the context record the policies saw */
+  /** everything that the policies could read */
   readonly context: Readonly<Record<string, unknown>>;
 }
 
@@ -47,15 +48,17 @@ export function explain(compiled: CompiledPolicies, request: ScopeRequest, { fac
       const { permitted, message, considered, policies } = verdictOn(act);
       return { action: act.action, object: nameOf(request, act), permitted, message, considered, policies: policies.flatMap((name) => cite(compiled, name)) };
     });
-    const context = contextOf({ ...request, address: standing.address ?? request.origin, now }, facts.context);
+    const context = shownContext({ ...request, address: standing.address ?? request.origin, now }, facts.context);
     return { permitted: verdict.permitted, message: verdict.message, hint: verdict.hint, approve: verdict.approve, acts, context };
   } finally {
     slices.release();
   }
 }
 
-function nameOf(request: ScopeRequest, { object }: Act): string {
-  return `${object.type}::${JSON.stringify(entityId([request.resource, request.database, ...object.path]))}`;
+function nameOf(request: ScopeRequest, act: Act): string {
+  const { type, path } = act.object;
+  const id = objectEntity(request, act)?.uid.id ?? entityId([request.resource, request.database, ...path]);
+  return `${type}::${JSON.stringify(id)}`;
 }
 
 function cite(compiled: CompiledPolicies, name: string): ActExplanation['policies'] {

@@ -5,7 +5,8 @@ import type { Act, Facts } from '../contract/operation.ts';
 import { type ScopeRequest, decideAct, standingOf } from './decide.ts';
 import { explain } from './explain.ts';
 import type { CompiledPolicies } from './compile.ts';
-import { contextAttributes, headOf, readsOf } from './head.ts';
+import { headOf } from './head.ts';
+import { everything, readsOf } from './reads.ts';
 import { compiledOrThrow, createPolicy } from './policy.ts';
 import { alone, createScope } from './scope.ts';
 import { createSlices } from './slices.ts';
@@ -70,7 +71,9 @@ describe('a decision', () => {
   });
 
   it('refuses when a forbid cannot be evaluated, which Cedar would skip', () => {
-    const scope = deciding(`${readers} @id("broken") forbid(principal, action, resource) when { context.statements * 9223372036854775807 < 0 };`);
+    const scope = deciding(
+      `${readers} @id("broken") forbid(principal, action in Action::"sql", resource) when { context.statements * 9223372036854775807 < 0 };`,
+    );
     expect(scope.decide(facts([select('a')], { statements: 2 }))).toMatchObject({ permitted: false, policies: ['broken'] });
   });
 
@@ -333,8 +336,8 @@ describe('properties', () => {
     fc.assert(
       fc.property(fc.array(policyText, { maxLength: 12 }), act, command, (texts, asked, context) => {
         const set = compiled(texts);
-        const everything = { head: { principal: whole, action: whole, resource: whole }, reads: new Set(contextAttributes) };
-        const unsliced = set.policies.map((policy) => ({ ...policy, ...everything }));
+        const all = { head: { principal: whole, action: whole, resource: whole }, reads: everything };
+        const unsliced = set.policies.map((policy) => ({ ...policy, ...all }));
         expect(judge(set, asked, context)).toEqual(judge({ ...set, policies: unsliced }, asked, context));
       }),
       { numRuns: 150 },

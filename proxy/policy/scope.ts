@@ -2,9 +2,10 @@ import type { Act, Action, FactContext, Facts, ObjectRef } from '../contract/ope
 import type { Clock } from '../lib/clock.ts';
 import type { Decision, PolicyScope } from '../pipeline/ports.ts';
 import type { ApprovalTerms } from '../contract/approval-request.ts';
-import { type ScopeRequest, type Standing, type Verdict, decideAct, refusal, standingOf, together } from './decide.ts';
+import { type Asked, type ScopeRequest, type Standing, type Verdict, decideAct, possibleAct, refusal, standingOf, together } from './decide.ts';
 import { actionEntity, key } from './entity.ts';
-import { type Volatility, volatility, worse } from './head.ts';
+import { type Volatility, volatility, worse } from './reads.ts';
+import { actionTable } from './schema.ts';
 import type { Slices } from './slices.ts';
 
 /** One version of the policies, ready to be asked. */
@@ -19,7 +20,8 @@ interface Surroundings {
   readonly inForce: () => InForce | null;
 }
 
-const limits = { acts: 256, cachedActs: 4096 } as const;
+/** `idCharacters`: names of callers that are longer are not worth remembering */
+const limits = { acts: 256, cachedActs: 4096, idCharacters: 512 } as const;
 
 /** What was decided under one version; dropped whole when the version changes. */
 interface Memory {
@@ -27,6 +29,8 @@ interface Memory {
   readonly commands: WeakMap<Facts, Decision>;
   /** verdicts that no command fact can change */
   readonly acts: Map<string, Verdict>;
+  /** what a call could be permitted, by act and what is known of a call before it is made */
+  readonly possible: Map<string, boolean>;
   readonly narrowed: Map<Action, readonly number[]>;
 }
 
@@ -39,7 +43,7 @@ export function createScope(request: ScopeRequest, { clock, onFault, inForce }: 
   const recall = (): Memory | null => {
     const current = inForce();
     if (current === null) return null;
-    if (memory?.inForce !== current) memory = { inForce: current, commands: new WeakMap(), acts: new Map(), narrowed: new Map() };
+    if (memory?.inForce !== current) memory = { inForce: current, commands: new WeakMap(), acts: new Map(), possible: new Map(), narrowed: new Map() };
     return memory;
   };
   /** A fault while deciding is a refusal, and is tried again next time. */
@@ -63,6 +67,17 @@ export function createScope(request: ScopeRequest, { clock, onFault, inForce }: 
       const known = recall();
       return known === null ? unloaded() : toDecision(asking(known)({ action, object }, alone(action)), known);
     },
+    possible: (facts) => {
+      const known = recall();
+      const acts = actsOf(facts);
+      if (known === null || acts.length === 0 || acts.length > limits.acts) return false;
+      try {
+        return acts.every((act) => possibleOn(known, standing, { act, command: facts.context, now: clock.now() }));
+      } catch (error) {
+        onFault(error);
+        return false;
+      }
+    },
   };
 }
 
@@ -77,6 +92,7 @@ function decideFacts(memory: Memory, facts: Facts, ask: Ask): Decision {
 export function conjunction(facts: Facts, decide: (act: Act) => Verdict): { readonly verdict: Verdict; readonly most: Volatility } {
   const acts = actsOf(facts);
   if (acts.length > limits.acts) return { verdict: refusal(`the command touches more than ${limits.acts} objects`), most: volatility.session };
+  if (acts.length === 0) return { verdict: refusal('the call names nothing that policies can decide on'), most: volatility.session };
   const policies = new Set<string>();
   let most: Volatility = volatility.session;
   let considered = 0;
@@ -97,24 +113,44 @@ export function conjunction(facts: Facts, decide: (act: Act) => Verdict): { read
 /**
  * A command that names no object must be permitted too. Proven to do nothing (`select 1`, `begin`) it needs what the
  * session itself needs; not proven (`select random()`, operators of users) it needs leave to run code on the database.
+ * A call always names what is called.
  */
-export function actsOf({ acts, effect }: Facts): readonly Act[] {
-  if (acts.length > 0) return acts;
+export function actsOf({ acts, effect, context }: Facts): readonly Act[] {
+  if (acts.length > 0 || context.call !== undefined) return acts;
   const isProven = effect === 'none' || effect === 'read';
   return [{ action: isProven ? 'connect' : 'sql:execute', object: { type: 'Database', path: [] } }];
 }
 
-function verdictOn(memory: Memory, standing: Standing, asked: { act: Act; command: FactContext; now: number }): Verdict {
-  const { act } = asked;
-  const id = `${act.action} ${key({ type: act.object.type, id: JSON.stringify(act.object.path) })}`;
+function verdictOn(memory: Memory, standing: Standing, asked: Asked): Verdict {
+  const id = idOf(asked.act);
   const cached = memory.acts.get(id);
   if (cached !== undefined) return cached;
-  const verdict = decideAct(memory.inForce.slices, standing, { ...asked, narrowed: narrow(memory, standing, act.action) });
-  if (verdict.volatility === volatility.session) {
-    if (memory.acts.size >= limits.cachedActs) memory.acts.clear();
-    memory.acts.set(id, verdict);
-  }
+  const verdict = decideAct(memory.inForce.slices, standing, { ...asked, narrowed: narrow(memory, standing, asked.act.action) });
+  if (verdict.volatility === volatility.session) remember(memory.acts, id, verdict);
   return verdict;
+}
+
+/** The whole name of an act: `on` other than the session's is another object. */
+function idOf({ action, object: { type, path, on } }: Act): string {
+  const names = on === undefined ? path : { on: [on.resource, on.database], path };
+  return `${action} ${key({ type, id: JSON.stringify(names) })}`;
+}
+
+function possibleOn(memory: Memory, standing: Standing, asked: Asked): boolean {
+  const { call } = asked.command;
+  const id = `${JSON.stringify([call?.method, call?.read_only])} ${idOf(asked.act)}`;
+  const cached = memory.possible.get(id);
+  if (cached !== undefined) return cached;
+  const { possible, volatility: depends } = possibleAct(memory.inForce.slices, standing, { ...asked, narrowed: narrow(memory, standing, asked.act.action) });
+  // of a call, only what is part of the id is read
+  if (depends !== volatility.time && call !== undefined && actionTable[asked.act.action].context === 'Call') remember(memory.possible, id, possible);
+  return possible;
+}
+
+function remember<T>(known: Map<string, T>, id: string, value: T): void {
+  if (id.length > limits.idCharacters) return;
+  if (known.size >= limits.cachedActs) known.clear();
+  known.set(id, value);
 }
 
 function narrow(memory: Memory, standing: Standing, action: Action): readonly number[] {

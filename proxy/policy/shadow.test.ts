@@ -106,8 +106,11 @@ describe('shadow policies', () => {
 
   it('that throw, or say so, give no result', () => {
     const decision: Decision = { permitted: true, policies: ['all'], message: '', hint: '', policyVersion: 'v1' };
-    const scopeOf = (decide: () => Decision): PolicyScope => ({ decide, permits: decide });
-    const shadow = newShadow({ version: 's1', slices: { narrow: () => [], of: () => expect.fail('asked'), release: () => undefined } });
+    const scopeOf = (decide: () => Decision): PolicyScope => ({ decide, permits: decide, possible: () => true });
+    const shadow = newShadow({
+      version: 's1',
+      slices: { narrow: () => [], of: () => expect.fail('asked'), possible: () => expect.fail('asked'), release: () => undefined },
+    });
     const throwing = besideOf(
       scopeOf(() => decision),
       scopeOf(() => expect.fail('beside')),
@@ -130,14 +133,18 @@ describe('shadow policies', () => {
   it('that are slow rest', () => {
     const decision: Decision = { permitted: true, policies: [], message: '', hint: '', policyVersion: 'v1' };
     let asked = 0;
+    const possible = (): boolean => true;
     const slow = (): Decision => {
       asked += 1;
       const end = performance.now() + 60;
       while (performance.now() < end);
       return { ...decision, permitted: false };
     };
-    const shadow = newShadow({ version: 's1', slices: { narrow: () => [], of: () => expect.fail('asked'), release: () => undefined } });
-    const scope = besideOf({ decide: () => decision, permits: () => decision }, { decide: slow, permits: slow }, () => shadow);
+    const shadow = newShadow({
+      version: 's1',
+      slices: { narrow: () => [], of: () => expect.fail('asked'), possible: () => expect.fail('asked'), release: () => undefined },
+    });
+    const scope = besideOf({ decide: () => decision, permits: () => decision, possible }, { decide: slow, permits: slow, possible }, () => shadow);
     expect(scope.decide(facts())).toMatchObject({ permitted: true, shadow: { would: 'refuse' } });
     for (let again = 0; again < 20; again++) expect(scope.decide(facts())).toBe(decision);
     expect(asked).toBe(1);

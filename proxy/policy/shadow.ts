@@ -26,6 +26,7 @@ export function besideOf(scope: PolicyScope, beside: PolicyScope, current: () =>
   const compared = new WeakMap<Decision, { readonly other: Decision; readonly decision: Decision }>();
   return {
     permits: (action, object) => scope.permits(action, object),
+    possible: (facts) => scope.possible(facts),
     decide: (facts) => {
       const decision = scope.decide(facts);
       const shadow = current();

@@ -9,13 +9,13 @@ import { fail } from '../contract/errors.ts';
 import type { AppError } from '../lib/errors.ts';
 import type { CompiledPolicies, Policy } from './compile.ts';
 import type { Entity } from './entity.ts';
-import type { ContextAttribute } from './head.ts';
+import { type Reads, readsArguments, readsOfAll } from './reads.ts';
 
 /** The policies whose heads match one request: all that its decision can depend on. */
 export interface Slice {
   readonly policies: readonly Policy[];
   /** what of the context its policies may read */
-  readonly reads: ReadonlySet<ContextAttribute>;
+  readonly reads: Reads;
   /** Pre-parsed on first use. Throws when Cedar refuses the call. */
   ask(request: Omit<StatefulAuthorizationCall, 'preparsedPolicySetId'>): Extract<AuthorizationAnswer, { type: 'success' }>['response'];
 }
@@ -23,6 +23,8 @@ export interface Slice {
 export interface Slices {
   /** `candidates` as given by `narrow`. */
   of(candidates: readonly number[], resource: Entity): Slice;
+  /** The same for a call whose arguments nobody knows yet: forbids that read them are left out, permits that do have no conditions. */
+  possible(candidates: readonly number[], resource: Entity): Slice;
   /** The policies (by index) that can apply to a principal and an action, whatever the object is. */
   narrow(principal: Entity, action: Entity): readonly number[];
   /** Gives the memory inside the WebAssembly module back. */
@@ -46,22 +48,31 @@ export function createSlices({ policies }: CompiledPolicies): Slices {
     kept.delete(key);
     if (slice !== undefined && slice.name !== null) surrender(slice.name);
   };
+  const keptUnder = (key: string, make: () => readonly Policy[]): Slice => {
+    const known = kept.get(key);
+    if (known !== undefined) {
+      kept.delete(key);
+      kept.set(key, known);
+      return known;
+    }
+    const slice = prepare(make());
+    kept.set(key, slice);
+    const oldest = kept.keys().next();
+    if (kept.size > maxKept && oldest.done !== true) drop(oldest.value);
+    return slice;
+  };
+  const matching = (candidates: readonly number[], resource: Entity): readonly number[] =>
+    candidates.filter((index) => policies[index]?.head.resource(resource));
+  const chosen = (places: readonly number[]): readonly Policy[] => places.flatMap((index) => policies[index] ?? []);
   return {
     narrow: (principal, action) => indices(policies, ({ head }) => head.principal(principal) && head.action(action)),
     of: (candidates, resource) => {
-      const matching = candidates.filter((index) => policies[index]?.head.resource(resource));
-      const key = matching.join(',');
-      const known = kept.get(key);
-      if (known !== undefined) {
-        kept.delete(key);
-        kept.set(key, known);
-        return known;
-      }
-      const slice = prepare(matching.flatMap((index) => policies[index] ?? []));
-      kept.set(key, slice);
-      const oldest = kept.keys().next();
-      if (kept.size > maxKept && oldest.done !== true) drop(oldest.value);
-      return slice;
+      const places = matching(candidates, resource);
+      return keptUnder(places.join(','), () => chosen(places));
+    },
+    possible: (candidates, resource) => {
+      const places = matching(candidates, resource);
+      return keptUnder(`possible ${places.join(',')}`, () => chosen(places).flatMap(withoutArguments));
     },
     release: () => {
       for (const key of [...kept.keys()]) drop(key);
@@ -73,8 +84,14 @@ function indices(policies: readonly Policy[], matches: (policy: Policy) => boole
   return policies.flatMap((policy, index) => (matches(policy) ? [index] : []));
 }
 
+/** Its head matches already. */
+function withoutArguments(policy: Policy): Policy[] {
+  if (!readsArguments(policy.reads)) return [policy];
+  return policy.effect === 'forbid' ? [] : [{ ...policy, text: 'permit(principal, action, resource);', reads: readsOfAll([]) }];
+}
+
 function prepare(policies: readonly Policy[]): Kept {
-  const reads = new Set(policies.flatMap((policy) => [...policy.reads]));
+  const reads = readsOfAll(policies.map((policy) => policy.reads));
   // without a permit nothing can be allowed, but a forbid's message may still be wanted
   if (policies.length === 0) return { policies, reads, name: null, ask: () => ({ decision: 'deny', diagnostics: { reason: [], errors: [] } }) };
   const name = free.pop() ?? `slice-${(named += 1)}`;
