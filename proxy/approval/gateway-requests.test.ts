@@ -297,3 +297,48 @@ describe('refuse-and-request', () => {
     await expect(again('more')).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
   });
 });
+
+describe('a caller who comes back', () => {
+  const again = (text = '4111', more: Partial<ApprovalWanted> = {}) => requests.claim({ ...wanted(text), returns: true, ...more });
+  const denied = (): ApprovalRequest => {
+    const [decision] = approvedBy(newest()).decisions;
+    if (decision === undefined) throw new Error('no decision');
+    return { ...approvedBy(newest()), status: 'denied', decisions: [{ ...decision, verdict: 'deny', reason: 'not on a Friday' }] };
+  };
+
+  it('is told when people decided; nothing is used up before the command comes again, and then once', async () => {
+    const { request, approved } = await again();
+    expect(approved).toBe(false);
+    let told = false;
+    const waiting = requests.whenDecided(request).then(() => (told = true));
+    await Promise.resolve();
+    expect(told).toBe(false);
+    await requests.decided(approvedBy(newest()));
+    await waiting;
+    expect(used).toEqual([]);
+    expect(await again()).toEqual({ request, approved: true });
+    expect((await again()).request).not.toBe(request);
+    expect(used).toEqual([request]);
+  });
+
+  it('hears a denial once, also when nobody waited for it, and only about the same bytes', async () => {
+    const { request } = await again();
+    await requests.decided(denied());
+    await requests.whenDecided(request);
+    expect((await again('5500')).denied).toBeUndefined();
+    expect(await again()).toEqual({ request, approved: false, denied: 'Denied by ann@example.com: not on a Friday' });
+    expect((await again()).denied).toBeUndefined();
+    expect(used).toEqual([]);
+  });
+
+  it('takes it back: an approval that comes later is void', async () => {
+    const { request } = await again();
+    requests.withdraw(request, 'The client disconnected.');
+    await requests.decided(approvedBy(newest()));
+    expect(withdrawn).toEqual([`${request} The client disconnected.`]);
+    const next = await again();
+    expect(next).toEqual({ request: next.request, approved: false });
+    expect(next.request).not.toBe(request);
+    expect(used).toEqual([]);
+  });
+});

@@ -26,7 +26,7 @@ export interface GatewayRequestsOptions {
   readonly owner: (subject: string) => string | null;
 }
 
-/** pending: with control or with people; approved: only `retry` stays so; using: being used up */
+/** pending: with control or with people; approved: only what is claimed stays so; using: being used up */
 type State = 'pending' | 'approved' | 'using';
 
 interface Entry {
@@ -38,12 +38,29 @@ interface Entry {
   /** destroyed with the entry */
   readonly key: Buffer;
   readonly outcome: PromiseWithResolvers<ApprovalOutcome>;
+  /** approved, or over */
+  readonly settled: PromiseWithResolvers<void>;
+  /** used by whoever comes back with the same command, not by itself */
+  readonly isClaimed: boolean;
+  /** taken back by the caller, who need not be told */
+  isTakenBack: boolean;
   state: State;
   canonical: CanonicalRequest | null;
   approved: ApprovalRequest | null;
   timer: NodeJS.Timeout | null;
 }
 
+/** How a request ended that its caller has not come back for. */
+interface Untold {
+  readonly id: string;
+  readonly why: string;
+  readonly key: Buffer;
+  readonly digest: string;
+  readonly surroundings: string;
+}
+
+const maxUntold = 1_000;
+const untoldMs = 300_000;
 const maxEntries = 10_000;
 const maxPerPrincipal = 100;
 const maxTimerMs = 86_400_000;
@@ -53,6 +70,7 @@ const estimateDeadlineMs = 1_500;
 export class GatewayRequests implements ApprovalPort {
   readonly #options: GatewayRequestsOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #untold = new Set<Untold>();
   /** makes equal hidden values recognisable while this process lives */
   readonly #markKey = randomBytes(32);
 
@@ -74,7 +92,9 @@ export class GatewayRequests implements ApprovalPort {
     };
   }
 
-  async claim(wanted: ApprovalWanted): Promise<{ request: string; approved: boolean }> {
+  async claim(wanted: ApprovalWanted): Promise<{ request: string; approved: boolean; denied?: string }> {
+    const untold = this.#tellOnce(wanted);
+    if (untold !== null) return { request: untold.id, approved: false, denied: untold.why };
     const known = this.#find(wanted);
     if (known === null) {
       const entry = this.#enter(wanted);
@@ -90,6 +110,17 @@ export class GatewayRequests implements ApprovalPort {
     const outcome = await this.#use(known, known.approved);
     if (!outcome.approved) throw fail('ERR_NOT_APPROVED', { message: outcome.why });
     return { request: known.id, approved: true };
+  }
+
+  whenDecided(request: string): Promise<void> {
+    return this.#entries.get(request)?.settled.promise ?? Promise.resolve();
+  }
+
+  withdraw(request: string, reason: string): void {
+    const entry = this.#entries.get(request);
+    if (entry === undefined || entry.state === 'using') return;
+    entry.isTakenBack = true;
+    this.#withdraw(entry, reason);
   }
 
   recheck(policyVersion: string): void {
@@ -117,10 +148,11 @@ export class GatewayRequests implements ApprovalPort {
       this.#withdraw(entry, fault);
       return;
     }
-    if (entry.wanted.terms.mode === 'hold') await this.#use(entry, request);
+    if (!entry.isClaimed) await this.#use(entry, request);
     else {
       entry.state = 'approved';
       entry.approved = request;
+      entry.settled.resolve();
     }
   }
 
@@ -137,6 +169,9 @@ export class GatewayRequests implements ApprovalPort {
       surroundings: surroundings(wanted),
       key,
       outcome: Promise.withResolvers(),
+      settled: Promise.withResolvers(),
+      isClaimed: wanted.terms.mode === 'retry' || wanted.returns === true,
+      isTakenBack: false,
       state: 'pending',
       canonical: null,
       approved: null,
@@ -208,8 +243,32 @@ export class GatewayRequests implements ApprovalPort {
   #find(wanted: ApprovalWanted): Entry | null {
     const around = surroundings(wanted);
     for (const entry of this.#entries.values()) {
-      if (entry.state === 'using' || entry.wanted.terms.mode !== 'retry' || entry.surroundings !== around) continue;
+      if (entry.state === 'using' || !entry.isClaimed || entry.surroundings !== around) continue;
       if (entry.draft.subject.kind === 'operation' && digestOf(entry.key, wanted.exact) === entry.draft.subject.digest) return entry;
+    }
+    return null;
+  }
+
+  /** For the caller who comes back; the key that recognises their command lives on for that long. */
+  #remember(entry: Entry, why: string): void {
+    const [oldest] = this.#untold;
+    if (this.#untold.size >= maxUntold && oldest !== undefined) this.#untold.delete(oldest);
+    const key = Buffer.from(entry.key);
+    const untold: Untold = { id: entry.id, why, key, digest: digestOf(key, entry.wanted.exact), surroundings: entry.surroundings };
+    this.#untold.add(untold);
+    setTimeout(() => {
+      this.#untold.delete(untold);
+      key.fill(0);
+    }, untoldMs).unref();
+  }
+
+  #tellOnce(wanted: ApprovalWanted): Untold | null {
+    if (wanted.returns !== true) return null;
+    const around = surroundings(wanted);
+    for (const untold of this.#untold) {
+      if (untold.surroundings !== around || digestOf(untold.key, wanted.exact) !== untold.digest) continue;
+      this.#untold.delete(untold);
+      return untold;
     }
     return null;
   }
@@ -256,8 +315,10 @@ export class GatewayRequests implements ApprovalPort {
   #end(entry: Entry, outcome: ApprovalOutcome): void {
     if (entry.timer !== null) clearTimeout(entry.timer);
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
+    if (!outcome.approved && entry.wanted.returns === true && entry.canonical !== null && !entry.isTakenBack) this.#remember(entry, outcome.why);
     entry.key.fill(0);
     entry.outcome.resolve(outcome);
+    entry.settled.resolve();
   }
 }
 

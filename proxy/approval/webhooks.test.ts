@@ -85,7 +85,7 @@ async function settled(id: string): Promise<void> {
     () => {
       expect(webhooks.deliveries(id).waiting).toBe(0);
     },
-    { timeout: 5_000 },
+    { timeout: 15_000 },
   );
 }
 

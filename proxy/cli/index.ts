@@ -11,6 +11,8 @@ import { addRunCommands } from './commands/run.ts';
 import { addServiceAccountCommands, addTokenCommands } from './commands/service-accounts.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSessionCommands } from './commands/sessions.ts';
+import { addToolCommands } from './commands/tools.ts';
+import { addTrustRuleCommands } from './commands/trust-rules.ts';
 import { addUserCommands } from './commands/users.ts';
 import { addWebhookCommands } from './commands/webhooks.ts';
 import { addWitnessCommands } from './commands/witnesses.ts';
@@ -40,7 +42,8 @@ export async function runCli(argv: readonly string[], io: Io, environment: Envir
   }
 }
 
-function createProgram(cli: Cli): Command {
+/** All commands. */
+export function createProgram(cli: Cli): Command {
   const { io } = cli;
   const program = new Command('postern')
     .description('On-prem access gateway: identified, decided, masked, recorded, provable')
@@ -52,7 +55,9 @@ function createProgram(cli: Cli): Command {
   addServiceCommands(program, cli);
   addServiceAccountCommands(program, cli);
   addTokenCommands(program, cli);
+  addTrustRuleCommands(program, cli);
   addResourceCommands(program, cli);
+  addToolCommands(program, cli);
   addPolicyCommands(program, cli);
   addMaskingCommands(program, cli);
   addSessionCommands(program, cli);

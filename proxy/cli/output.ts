@@ -10,11 +10,12 @@ export interface Io {
 
 /** Control characters made visible: stored text was written by callers and must not drive the reader's terminal. */
 export function visible(text: string): string {
-  // C0 and C1 controls, bidirectional overrides and line separators
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) => {
+  // C0 and C1 controls, line separators, and what is there without being seen: directions, joiners, tags, selectors
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\p{Cf}\p{Variation_Selector}]/gu, (char) => {
     if (char === '\n') return '\\n';
     if (char === '\t') return '\\t';
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    const code = (char.codePointAt(0) ?? 0).toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
   });
 }
 

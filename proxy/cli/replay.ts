@@ -1,28 +1,45 @@
 import { z } from 'zod';
 import type { RecordingEntry } from '../contract/api-views.ts';
+import { bodyText, exchangeText } from './exchange-text.ts';
 import { visible } from './output.ts';
 
 const maxShownColumns = 64;
 const maxShownRows = 1_000;
 
 /**
- * Turns the entries of a SQL recording into text for people: the command, its rows as a table, its outcome. The frames
- * are PostgreSQL backend messages: `char type | int32 length | body`.
+ * Turns the entries of a recording into text for people: the command, its outcome, and between them what the target answered:
+ * rows as a table (frames are PostgreSQL backend messages: `char type | int32 length | body`), or the exchange (HTTP, MCP).
+ * Operations may overlap: each one's frames are shown with its own outcome.
  */
 export async function* replayText(entries: AsyncIterable<RecordingEntry>): AsyncGenerator<string> {
-  let frames: Buffer[] = [];
+  const open = new Map<string, Buffer[]>();
+  const answer = (operation: string): string => {
+    const frames = open.get(operation) ?? [];
+    open.delete(operation);
+    return frames.length === 0 ? '' : answerText(frames);
+  };
   for await (const entry of joined(entries)) {
-    if (entry.kind === 'frames') {
-      frames.push(Buffer.from(entry.data, 'base64'));
-      continue;
-    }
-    if (frames.length > 0) yield rowsText(Buffer.concat(frames));
-    frames = [];
-    if (entry.kind === 'command') yield `\n${entry.at}  ${entry.operation}\n> ${entry.data.split('\n').map(visible).join('\n> ')}\n`;
-    else if (entry.kind === 'outcome') yield `${outcomeText(entry.data)}\n`;
-    else yield `(the rest of the result was counted, not kept: ${visible(entry.data)})\n`;
+    const { kind, operation, data } = entry;
+    if (kind === 'frames') open.set(operation, [...(open.get(operation) ?? []), Buffer.from(data, 'base64')]);
+    else if (kind === 'command') yield `\n${entry.at}  ${operation}\n> ${data.split('\n').map(visible).join('\n> ')}\n`;
+    else if (kind === 'outcome') yield `${answer(operation)}${operationMark(operation, open)}${outcomeText(data)}\n`;
+    else yield `(the rest of the result was counted, not kept: ${visible(data)})\n`;
   }
-  if (frames.length > 0) yield rowsText(Buffer.concat(frames));
+  for (const operation of [...open.keys()]) yield answer(operation);
+}
+
+/** Named where others are under way. */
+function operationMark(operation: string, open: ReadonlyMap<string, unknown>): string {
+  return open.size === 0 ? '' : `${operation}  `;
+}
+
+function answerText(frames: readonly Buffer[]): string {
+  const exchange = exchangeText(frames);
+  if (exchange !== null) return exchange;
+  // what is neither is the masked text itself: the messages of a call
+  const bytes = Buffer.concat(frames);
+  const [first] = messagesOf(bytes);
+  return first === undefined ? bodyText(bytes) : rowsText(bytes);
 }
 
 /** Pieces of one entry put together again. */
@@ -53,17 +70,21 @@ const Outcome = z.object({
   reason: z.string().optional(),
   acts: z.array(z.string()).default([]),
   policies: z.array(z.string()).default([]),
+  /** of a workload: the run it belongs to */
+  actor: z.object({ run: z.record(z.string(), z.string()).optional() }).optional(),
 });
 
 function outcomeText(data: string): string {
   const parsed = Outcome.safeParse(parsedJson(data));
   if (!parsed.success) return `= ${visible(data)}`;
-  const { code, outcome, rows = 0, bytes = 0, durationMicros = 0, masked, error, reason, acts, policies } = parsed.data;
+  const { code, outcome, rows = 0, bytes = 0, durationMicros = 0, masked, error, reason, acts, policies, actor } = parsed.data;
+  const run = Object.entries(actor?.run ?? {}).map(([claim, value]) => `${claim} ${value}`);
+  const of = run.length === 0 ? '' : `\n  run: ${visible(run.join(', '))}`;
   const why = [error, reason, ...acts].filter((part) => part !== undefined).join(', ');
-  if (code === 'operation.refused') return `= refused: ${visible(why)}${policies.length === 0 ? '' : ` (policies: ${visible(policies.join(', '))})`}`;
+  if (code === 'operation.refused') return `= refused: ${visible(why)}${policies.length === 0 ? '' : ` (policies: ${visible(policies.join(', '))})`}${of}`;
   const hidden = Object.entries(masked).map(([rule, count]) => `${rule} ${String(count)}`);
   const numbers = `${String(rows)} rows, ${String(bytes)} bytes, ${(durationMicros / 1000).toFixed(1)} ms`;
-  return `= ${outcome}: ${numbers}${hidden.length === 0 ? '' : `; masked: ${visible(hidden.join(', '))}`}${error === undefined ? '' : `; ${visible(error)}`}`;
+  return `= ${outcome}: ${numbers}${hidden.length === 0 ? '' : `; masked: ${visible(hidden.join(', '))}`}${error === undefined ? '' : `; ${visible(error)}`}${of}`;
 }
 
 function parsedJson(text: string): unknown {

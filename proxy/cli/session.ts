@@ -116,7 +116,7 @@ export async function readNamed(path: string): Promise<string> {
   }
 }
 
-const maxPasswordBytes = 4_096;
+const maxPasswordBytes = 16_384;
 
 /** A credential from a file or standard input, never from the arguments; a terminal is asked without echo. */
 export async function readPassword(file: string | undefined, io: Io, prompt: string): Promise<string> {

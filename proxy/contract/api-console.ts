@@ -29,6 +29,8 @@ export const Topic = z.enum([
   'witnesses',
   'audit',
   'status',
+  'tools',
+  'trust-rules',
 ]);
 export type Topic = z.infer<typeof Topic>;
 
@@ -147,7 +149,7 @@ export const consoleApi = {
     errors: [],
     stream: 'events',
     input: z.strictObject({ after: z.coerce.number().int().min(-1).optional() }),
-    output: z.strictObject({ id: z.int(), topics: z.array(Topic).max(12) }),
+    output: z.strictObject({ id: z.int(), topics: z.array(Topic).max(16) }),
   }),
   watchSession: route({
     method: 'GET',

@@ -3,7 +3,7 @@ import { eventTable, type EventCode } from './audit-event.ts';
 import { MaskingRule } from './masking-rule.ts';
 import { ApprovalTerms } from './approval-request.ts';
 import { ServiceAccount, Token } from './principal.ts';
-import { Resource } from './resource.ts';
+import { HttpResource, McpResource, PostgresResource, Protocol } from './resource.ts';
 
 /** What the control API shows and takes. Nothing here holds a secret, except a new token, shown once. */
 
@@ -58,22 +58,29 @@ export const CreatedToken = TokenView.extend({
   token: z.string(),
 });
 
-export const ResourceView = Resource.omit({ secret: true });
+export const ResourceView = z.discriminatedUnion('protocol', [
+  PostgresResource.omit({ secret: true }),
+  HttpResource.omit({ secret: true }),
+  McpResource.omit({ secret: true }),
+]);
 export type ResourceView = z.infer<typeof ResourceView>;
+export type PostgresView = Extract<ResourceView, { protocol: 'postgres' }>;
 
-export const ResourceSettings = Resource.pick({
-  protocol: true,
-  host: true,
-  port: true,
-  database: true,
-  account: true,
-  tls: true,
-  listenPort: true,
-  recording: true,
+const { account, listenPort, recording } = PostgresResource.shape;
+export const CommonSettings = { account, listenPort, recording };
+const { host, port, database, tls } = PostgresResource.shape;
+const { url, ca, allowLocal, credential, bodies } = HttpResource.shape;
+const { upstream, analysers, media } = McpResource.shape;
+
+/** Those of all protocols in one object; which belong to the protocol at hand is checked with the whole resource. */
+export const ResourceSettings = z.strictObject({
+  protocol: Protocol,
+  ...CommonSettings,
+  ...z.strictObject({ host, port, database, tls, url, ca, allowLocal, credential, bodies, upstream, analysers, media }).partial().shape,
 });
 
 /** Write-only: there is no route that gives it back. */
-export const Password = z.string().min(1).max(1_024);
+export const Password = z.string().min(1).max(16_384);
 
 const maxPolicyFiles = 500;
 const maxPolicyBytes = 256 * 1_024;
@@ -89,13 +96,33 @@ export type Fault = z.infer<typeof Fault>;
 
 const Label = z.string().max(200);
 const Labels = z.array(Label).max(5_000);
-/** What the engine understands of a command; see contract/operation.ts. */
+const CallView = z.strictObject({
+  method: Label,
+  arguments: z.record(z.string().max(4_000), z.string().max(100_000)),
+  numbers: z.record(z.string().max(4_000), z.int()),
+  hosts: Labels,
+  programs: Labels,
+  shell: Labels,
+  query: Labels,
+  read_only: z.boolean(),
+});
+/** What the engine understands of a command or call; see contract/operation.ts. */
 export const FactsView = z.strictObject({
   acts: z
     .array(
       z.strictObject({
-        action: z.enum(['connect', 'sql:select', 'sql:insert', 'sql:update', 'sql:delete', 'sql:ddl', 'sql:dcl', 'sql:utility', 'sql:execute', 'field:unmask']),
-        object: z.strictObject({ type: z.enum(['Table', 'Column', 'Function', 'Database', 'Schema', 'Setting', 'Utility']), path: z.array(Label).max(8) }),
+        action: z.enum([
+          ...(['connect', 'sql:select', 'sql:insert', 'sql:update', 'sql:delete', 'sql:ddl', 'sql:dcl', 'sql:utility', 'sql:execute', 'field:unmask'] as const),
+          ...(['mcp:call', 'mcp:read', 'mcp:prompt', 'mcp:method', 'http:read', 'http:write', 'http:upgrade'] as const),
+        ]),
+        object: z.strictObject({
+          type: z.enum([
+            ...(['Table', 'Column', 'Function', 'Database', 'Schema', 'Setting', 'Utility'] as const),
+            ...(['McpServer', 'Tool', 'Prompt', 'McpResource', 'Method', 'HttpApi', 'Path'] as const),
+          ]),
+          path: z.array(z.string().max(8_192)).max(64),
+          on: z.strictObject({ resource: Label, database: Label }).exactOptional(),
+        }),
       }),
     )
     .max(5_000),
@@ -108,6 +135,7 @@ export const FactsView = z.strictObject({
     columns: Labels,
     functions: Labels,
     has_limit: z.boolean(),
+    call: CallView.exactOptional(),
   }),
   template: z.string().max(300_000),
 });
@@ -140,6 +168,8 @@ export const SessionView = z.strictObject({
   state: z.enum(['live', 'ended']),
   principal: z.string(),
   resource: z.string(),
+  /** of the resource of that name; absent: there is none any more */
+  protocol: Protocol.optional(),
   database: z.string(),
   account: z.string(),
   address: z.string(),

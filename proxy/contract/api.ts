@@ -4,6 +4,7 @@ import { route } from './api-route.ts';
 import {
   AuditEventView,
   Check,
+  CommonSettings,
   CreatedToken,
   Done,
   EventCodeInput,
@@ -30,6 +31,7 @@ import {
 } from './api-views.ts';
 import { approvalApi } from './api-approvals.ts';
 import { consoleApi } from './api-console.ts';
+import { workloadApi } from './api-workloads.ts';
 import { Group, ServiceAccount, Token } from './principal.ts';
 
 const administrator = ['administrator'] as const;
@@ -239,13 +241,14 @@ export const api = {
     summary: 'Adds a resource and puts its credential into the vault.',
     roles: administrator,
     event: ['secret.stored', 'resource.created'],
-    errors: ['ERR_CONFLICT', 'ERR_VAULT_LOCKED'],
+    errors: ['ERR_CONFLICT', 'ERR_VAULT_LOCKED', 'ERR_INVALID_INPUT'],
     input: z.strictObject({
       name: Name,
       ...ResourceSettings.shape,
-      listenPort: ResourceSettings.shape.listenPort.default(null),
-      recording: ResourceSettings.shape.recording.default({ maxBytesPerOperation: 1_048_576 }),
-      password: Password,
+      listenPort: CommonSettings.listenPort.default(null),
+      recording: CommonSettings.recording.default({ maxBytesPerOperation: 1_048_576 }),
+      /** absent: the target asks for none */
+      password: Password.optional(),
     }),
     output: ResourceView,
   }),
@@ -254,8 +257,8 @@ export const api = {
     path: '/v1/resources/{name}',
     summary: 'Changes a resource.',
     roles: administrator,
-    event: ['resource.updated'],
-    errors: ['ERR_NOT_FOUND'],
+    event: ['resource.updated', 'secret.deleted'],
+    errors: ['ERR_NOT_FOUND', 'ERR_CONFLICT', 'ERR_INVALID_INPUT'],
     input: z.strictObject({ name: Name, ...ResourceSettings.omit({ protocol: true }).partial().shape }),
     output: ResourceView,
   }),
@@ -265,7 +268,7 @@ export const api = {
     summary: 'Replaces the credential in the vault; it cannot be read back.',
     roles: administrator,
     event: ['secret.stored'],
-    errors: ['ERR_NOT_FOUND', 'ERR_VAULT_LOCKED'],
+    errors: ['ERR_NOT_FOUND', 'ERR_CONFLICT', 'ERR_VAULT_LOCKED'],
     input: z.strictObject({ name: Name, password: Password }),
     output: Done,
   }),
@@ -275,7 +278,7 @@ export const api = {
     summary: 'Removes a resource and its credential.',
     roles: administrator,
     event: ['resource.deleted', 'secret.deleted'],
-    errors: ['ERR_NOT_FOUND'],
+    errors: ['ERR_NOT_FOUND', 'ERR_CONFLICT'],
     input: byName,
     output: Done,
   }),
@@ -491,6 +494,7 @@ export const api = {
 
   ...approvalApi,
   ...consoleApi,
+  ...workloadApi,
 } as const;
 
 export type Api = typeof api;

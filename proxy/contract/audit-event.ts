@@ -72,6 +72,16 @@ export const eventTable = {
   'webhook.given-up': { summary: 'A notification could not be delivered.', body: null, pci: '10.7.2' },
   'authentication.ended': { summary: 'A person signed out.', body: null, pci: '10.2.1.4' },
   'service.restart-requested': { summary: 'An administrator had a process of the service started anew.', body: null, pci: '10.2.1.6' },
+  'tool.offered': {
+    summary: 'A server offers a tool that nobody agreed to yet, or one that changed: it is quarantined.',
+    body: 'its full new value with the masked definition',
+    pci: '6.5.1',
+  },
+  'tool.approved': { summary: 'An administrator agreed to a tool as it is offered.', body: 'its full new value with the masked definition', pci: '6.5.1' },
+  'tool.rejected': { summary: 'An administrator refused a tool as it is offered.', body: 'its full new value with the masked definition', pci: '6.5.1' },
+  'trust-rule.created': { summary: 'Tokens of an issuer are trusted under conditions.', body: 'its full new value', pci: '10.2.1.5' },
+  'trust-rule.updated': { summary: 'The conditions under which an issuer is trusted were changed.', body: 'its full new value', pci: '10.2.1.5' },
+  'trust-rule.deleted': { summary: 'An issuer is no longer trusted; sessions that rest on it end.', body: 'its last value', pci: '10.2.1.5' },
   'shadow-policy.updated': { summary: 'The policies that are evaluated beside those in force were replaced.', body: 'the full new value', pci: '10.2.1.7' },
   'witness.registered': { summary: 'A device that cosigns checkpoints was registered.', body: 'its full value', pci: '10.3.4' },
   'witness.removed': { summary: 'A device that cosigns checkpoints was removed.', body: 'its last value', pci: '10.3.4' },
@@ -88,6 +98,8 @@ export interface Actor {
   readonly kind: 'service-account' | 'administrator' | 'auditor' | 'approver' | 'service' | 'unknown';
   /** token id or `none` */
   readonly credential: string;
+  /** of a workload: what its own token said of the run it belongs to */
+  readonly run?: Readonly<Record<string, string>>;
 }
 
 /**

@@ -58,6 +58,21 @@ export const errorTable = {
     message: 'A masked column was asked for in binary format.',
     remedy: 'Ask for text format; binary formats of masked columns are refused.',
   },
+  ERR_BODY_REFUSED: {
+    status: 415,
+    message: 'The body cannot be searched for card data, so it is not passed on.',
+    remedy: 'Ask for a text format without compression, or ask the administrator what this resource may pass.',
+  },
+  ERR_TOOL_QUARANTINED: {
+    status: 403,
+    message: 'What the server offers under this name is new or was changed, and nobody agreed to it yet.',
+    remedy: 'Ask the administrator to look at it: `postern tool list`.',
+  },
+  ERR_ORIGIN_REFUSED: {
+    status: 403,
+    message: 'The Host or Origin of the request is not one of this gateway.',
+    remedy: 'Use the address the administrator gave you; web pages of other origins may not call it.',
+  },
   ERR_PERMIT_SPENT: { status: 500, message: 'A permit was used twice.', remedy: 'Report this: it is a defect of the gateway.' },
   ERR_RESOURCE_UNKNOWN: {
     status: 404,

@@ -12,6 +12,13 @@ export type Action =
   | 'sql:utility'
   | 'sql:execute'
   | 'field:unmask'
+  | 'mcp:call'
+  | 'mcp:read'
+  | 'mcp:prompt'
+  | 'mcp:method'
+  | 'http:read'
+  | 'http:write'
+  | 'http:upgrade'
   | 'access:request'
   | 'access:break-glass';
 
@@ -19,11 +26,31 @@ export type Action =
  * What an action is on. `path` runs from the outermost name below the database to the object itself:
  * Table and Function: `[schema, name]`; Column: `[schema, table, column]`; Database: `[]`; Setting, Utility, Group: `[name]`.
  * A schema the engine could not resolve is `?`: only rules on the database as a whole can permit it.
+ * McpServer and HttpApi: `[]`; Tool, Prompt, Method: `[name]`; McpResource: `[uri]`; Path: the decoded segments.
  */
 export interface ObjectRef {
-  readonly type: 'Table' | 'Column' | 'Function' | 'Database' | 'Schema' | 'Setting' | 'Utility' | 'Group';
+  readonly type: ObjectType;
   readonly path: readonly string[];
+  /** an argument of a tool that is decided like a command on another resource; absent: the session's */
+  readonly on?: { readonly resource: string; readonly database: string };
 }
+
+export type ObjectType =
+  | 'Table'
+  | 'Column'
+  | 'Function'
+  | 'Database'
+  | 'Schema'
+  | 'Setting'
+  | 'Utility'
+  | 'Group'
+  | 'McpServer'
+  | 'Tool'
+  | 'Prompt'
+  | 'McpResource'
+  | 'Method'
+  | 'HttpApi'
+  | 'Path';
 
 /** One (action, object) pair; every pair of a command must be permitted. */
 export interface Act {
@@ -48,6 +75,27 @@ export interface FactContext {
   readonly functions: readonly string[];
   /** true when a literal or placeholder limits the rows */
   readonly has_limit: boolean;
+  /** MCP and HTTP: what policies can test of one call; absent: not a call */
+  readonly call?: CallContext;
+}
+
+export interface CallContext {
+  /** the HTTP method, or the JSON-RPC one */
+  readonly method: string;
+  /** JSON pointer → text, for every leaf of the arguments: strings as they are, booleans and null as JSON, numbers as written */
+  readonly arguments: Readonly<Record<string, string>>;
+  /** JSON pointer → value, for integers below 2^53 */
+  readonly numbers: Readonly<Record<string, number>>;
+  /** `scheme://host:port` of arguments that are addresses */
+  readonly hosts: readonly string[];
+  /** programs that arguments read as commands would run */
+  readonly programs: readonly string[];
+  /** what else a shell would do with them: `pipe`, `redirect`, `substitution`, `variable`, `background`, `glob`, `list` */
+  readonly shell: readonly string[];
+  /** names of query parameters */
+  readonly query: readonly string[];
+  /** the pinned tool was confirmed to change nothing */
+  readonly read_only: boolean;
 }
 
 /**
@@ -79,6 +127,8 @@ export interface ValueSpan {
   /** decoded, as the target sees it */
   readonly text: string;
   readonly column?: ColumnName;
+  /** whose column that is; absent: the session's resource */
+  readonly resource?: string;
   /** how the text is written between its quotes, so that it cannot look like the end of them; absent: as it is */
   readonly quoting?: 'string' | 'escape' | 'comment';
   /** what `text` only stands for: bytes that cannot be shown */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Run } from './run.ts';
 
 const name = z.string().regex(/^[a-z][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, dot, dash and underscore; at most 63');
 
@@ -33,6 +34,9 @@ export const Token = z.strictObject({
   networks: z.array(z.string()).max(64),
   /** control-plane roles it carries; empty for callers of resources */
   roles: z.array(z.enum(['administrator', 'auditor'])).max(2),
+  /** got in exchange for a workload's own token: which run that was, and by which rule */
+  run: Run.optional(),
+  trustRule: z.string().optional(),
   verifiers: z.strictObject({
     scram: z.strictObject({ iterations: z.int().min(4096), storedKey: z.string(), serverKey: z.string() }),
   }),
@@ -49,9 +53,13 @@ export interface Caller {
   readonly groups: readonly string[];
   /** groups it was in by a grant when it called; it loses what rests on one with the grant */
   readonly granted: readonly string[];
-  /** the credential used: token id */
+  /** the credential used: token id; for a workload's own token `jwt:` and a digest of issuer and `jti` */
   readonly credential: string;
-  readonly method: 'scram-sha-256' | 'bearer';
+  readonly method: 'scram-sha-256' | 'bearer' | 'jwt';
+  /** what a workload's own token said of the run it belongs to */
+  readonly run?: Run;
+  /** the rule by which that token was trusted */
+  readonly trustRule?: string;
   readonly resources: readonly string[];
   readonly networks: readonly string[];
   /** milliseconds since the epoch; the session ends then */

@@ -2,6 +2,8 @@ import type { MaskingRule } from './masking-rule.ts';
 import type { ServiceAccount, Token } from './principal.ts';
 import type { Grant } from './approval-request.ts';
 import type { Resource } from './resource.ts';
+import type { ToolPin } from './tool-pin.ts';
+import type { TrustRule } from './trust-rule.ts';
 import type { Approver } from './user.ts';
 
 /** One policy file: Cedar text under a name. */
@@ -21,6 +23,10 @@ export interface Snapshot {
   /** evaluated beside those in force, deciding nothing; null: none */
   readonly shadow: { readonly version: string; readonly files: readonly PolicyFile[] } | null;
   readonly maskingRules: readonly MaskingRule[];
+  /** what was agreed to of what MCP servers offer */
+  readonly toolPins: readonly ToolPin[];
+  /** whose tokens are trusted to say who a workload is */
+  readonly trustRules: readonly TrustRule[];
   /** whose signatures count */
   readonly approvers: readonly Approver[];
   /** those that still hold, and those that ended within the last day */

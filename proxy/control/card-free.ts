@@ -1,7 +1,7 @@
 import type { AnyRoute } from '../contract/api-route.ts';
 import { fail } from '../contract/errors.ts';
 
-/** Members that are secrets, proofs or searched for, or that their handler masks before it keeps them. */
+/** Members of an input that are secrets, proofs or searched for, or that their handler masks before it keeps them. */
 const unlooked = new Set([
   'password',
   'reason',
@@ -41,5 +41,10 @@ function* held(value: unknown, path: string, mask: (text: string) => string): Ge
     return;
   }
   if (typeof value !== 'object' || value === null) return;
-  for (const [name, member] of Object.entries(value)) if (!unlooked.has(name)) yield* held(member, path === '' ? name : `${path}.${name}`, mask);
+  for (const [name, member] of Object.entries(value)) {
+    // deeper down such a name is anybody's: of a variable in an environment
+    if (path === '' && unlooked.has(name)) continue;
+    if (mask(name) !== name) yield path === '' ? 'a name' : path;
+    else yield* held(member, path === '' ? name : `${path}.${name}`, mask);
+  }
 }

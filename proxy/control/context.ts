@@ -7,6 +7,8 @@ import type { LogPosition } from '../store/position.ts';
 export interface ControlCaller {
   readonly actor: Actor;
   readonly roles: readonly Role[];
+  /** names of resources the token is good for; absent or empty: all */
+  readonly resources?: readonly string[];
   /** the reason it may no longer call; null while its token is good */
   revoked(): string | null;
   /** approvers: when their key signed in, in milliseconds since the epoch */

@@ -34,6 +34,19 @@ export interface Call {
   readonly response: Response;
 }
 
+/** A call without its HTTP form. */
+export interface Asked {
+  readonly name: RouteName;
+  readonly route: AnyRoute;
+  /** `Authorization` */
+  readonly header: string | undefined;
+  /** the client's address */
+  readonly address: string;
+  readonly gone: AbortController;
+  /** Gives the unparsed input; after authorization only. Null caller: nobody is known. */
+  readonly members: (caller: ControlCaller | null) => Promise<unknown>;
+}
+
 /** What one handler looks like when its types are forgotten: the route table has checked them. */
 type AnyHandler = (input: unknown, context: unknown) => unknown;
 
@@ -42,28 +55,37 @@ const maxPublicBytes = 8_192;
 
 /** Authorize, parse, run, prove that the event was recorded, answer. */
 export async function dispatch(call: Call, dispatching: Dispatching): Promise<void> {
-  const { route, response } = call;
-  const address = addressOf(call.request);
-  const caller = await authorize({ route, header: call.request.headers.authorization, address }, dispatching);
-  if (caller === null) assertSmall(call.request);
-  const parsed = route.input.safeParse(resumed(call, await call.members()));
-  if (!parsed.success) {
-    throw fail('ERR_INVALID_INPUT', { faults: parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })) });
-  }
-  assertCardFree(route, parsed.data, dispatching.mask);
+  const { name, route, request, response } = call;
   const gone = new AbortController();
   response.once('close', () => {
     gone.abort();
   });
+  const members = async (caller: ControlCaller | null): Promise<unknown> => {
+    if (caller === null) assertSmall(request);
+    return resumed(call, await call.members());
+  };
+  const { caller, result } = await perform({ name, route, header: request.headers.authorization, address: addressOf(request), gone, members }, dispatching);
+  if (route.stream) await stream({ route, response, caller, gone }, result as AsyncIterable<unknown>, dispatching.log);
+  else response.json(route.output.parse(result));
+}
+
+/** The same without its HTTP form: everything but the answer. */
+export async function perform(asked: Asked, dispatching: Dispatching): Promise<{ caller: ControlCaller | null; result: unknown }> {
+  const { name, route, header, address, gone } = asked;
+  const caller = await authorize({ route, header, address }, dispatching);
+  const parsed = route.input.safeParse(await asked.members(caller));
+  if (!parsed.success) {
+    throw fail('ERR_INVALID_INPUT', { faults: parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })) });
+  }
+  assertCardFree(route, parsed.data, dispatching.mask);
   const recorded = new Set<EventCode>();
   const context = contextOf({ route, caller, address, gone, recorded }, dispatching);
-  const result = await running(() => (dispatching.handlers[call.name] as AnyHandler)(parsed.data, context)).catch((error: unknown) => {
+  const result = await running(() => (dispatching.handlers[name] as AnyHandler)(parsed.data, context)).catch((error: unknown) => {
     if (caller === null && route.event !== null) return refuseProof(error, { route, address }, dispatching);
     throw error;
   });
-  if (route.event && recorded.size === 0) throw fail('ERR_INTERNAL', { detail: `route ${call.name} recorded none of its events` });
-  if (route.stream) await stream({ route, response, caller, gone }, result as AsyncIterable<unknown>, dispatching.log);
-  else response.json(route.output.parse(result));
+  if (route.event && recorded.size === 0) throw fail('ERR_INTERNAL', { detail: `route ${name} recorded none of its events` });
+  return { caller, result };
 }
 
 const nobody: Actor = { issuer: 'none', subject: 'none', name: 'none', kind: 'unknown', credential: 'none' };

@@ -5,6 +5,7 @@ import { accountHandlers } from './handlers/account.ts';
 import { auditHandlers } from './handlers/audit.ts';
 import { maskingHandlers } from './handlers/masking.ts';
 import { overviewHandlers } from './handlers/overview.ts';
+import { ownHandlers } from './handlers/own.ts';
 import { policyHandlers } from './handlers/policies.ts';
 import { requestHandlers } from './handlers/requests.ts';
 import { resourceHandlers } from './handlers/resources.ts';
@@ -13,6 +14,8 @@ import { serviceHandlers } from './handlers/service.ts';
 import { sessionHandlers } from './handlers/sessions.ts';
 import { shadowHandlers } from './handlers/shadow.ts';
 import { tokenHandlers } from './handlers/tokens.ts';
+import { toolHandlers } from './handlers/tools.ts';
+import { trustRuleHandlers } from './handlers/trust-rules.ts';
 import { userHandlers } from './handlers/users.ts';
 import { webhookHandlers } from './handlers/webhooks.ts';
 import { witnessHandlers } from './handlers/witnesses.ts';
@@ -23,11 +26,13 @@ export function createHandlers(ports: ControlPorts): Handlers {
     ...serviceHandlers(ports),
     ...serviceAccountHandlers(ports),
     ...tokenHandlers(ports),
+    ...toolHandlers(ports),
     ...resourceHandlers(ports),
     ...policyHandlers(ports),
     ...sessionHandlers(ports),
     ...auditHandlers(ports),
     ...overviewHandlers(ports),
+    ...ownHandlers(ports),
     ...requestHandlers(ports),
     ...accessHandlers(ports),
     ...userHandlers(ports),
@@ -35,6 +40,7 @@ export function createHandlers(ports: ControlPorts): Handlers {
     ...webhookHandlers(ports),
     ...shadowHandlers(ports),
     ...witnessHandlers(ports),
+    ...trustRuleHandlers(ports),
     ...maskingHandlers(),
   };
 }

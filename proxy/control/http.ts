@@ -7,12 +7,13 @@ import type { AppError } from '../lib/errors.ts';
 import { serveConsole, type Console } from './console.ts';
 import { dispatch, type Dispatching } from './dispatch.ts';
 import { errorBody } from './error-body.ts';
+import { serveOwnMcp, type OwnMcp } from './own-mcp.ts';
 
 const maxBodyBytes = 1_048_576;
 const maxConnections = 1_000;
 
 /** Every route of the contract and the files of the console, and nothing else: no debugging addresses. */
-export function createApp(dispatching: Dispatching, console: Console | null = null): Express {
+export function createApp(dispatching: Dispatching, console: Console | null = null, own: Omit<OwnMcp, 'dispatching'> | null = null): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -23,6 +24,10 @@ export function createApp(dispatching: Dispatching, console: Console | null = nu
   app.set('query parser', 'simple');
   app.use(protect);
   serveConsole(app, console);
+  if (own !== null) serveOwnMcp(app, { ...own, dispatching });
+  app.all(['/mcp/*rest', '/http/*rest'], () => {
+    throw fail('ERR_NOT_FOUND', { message: 'MCP servers and HTTP APIs are reached on their own port.', hint: 'See `postern status` for the address.' });
+  });
   const routes: Readonly<Record<RouteName, AnyRoute>> = api;
   for (const name of Object.keys(api) as RouteName[]) register(app, name, routes[name], dispatching);
   app.use(() => {

@@ -37,7 +37,7 @@ export interface ControlPorts {
   readonly mask: (text: string) => string;
   readonly targets: Targets;
   /** people, requests and grants as stored; read anew at every call */
-  readonly read: Pick<ReadableState, 'cursor' | 'users' | 'invitations' | 'requests' | 'grants' | 'policies' | 'witnesses'>;
+  readonly read: Pick<ReadableState, 'cursor' | 'users' | 'invitations' | 'requests' | 'grants' | 'policies' | 'witnesses' | 'toolPins'>;
   readonly requests: Pick<RequestBook, 'create' | 'decide' | 'withdraw'>;
   /** Resolves after the next change of a request, after some seconds, or when the signal aborts. */
   readonly nextRequestChange: (signal: AbortSignal) => Promise<void>;
@@ -83,8 +83,11 @@ export interface EnrolmentAddress {
 
 /** What is asked of a gateway: control itself never reads a byte of a target. */
 export interface Targets {
-  /** Logs in. Rejects with ERR_TARGET_UNREACHABLE, the target's own words in the detail. */
-  probe(resource: Resource, credential: LeasedCredential): Promise<void>;
+  /**
+   * Logs in; gives a sentence on what was there. Rejects with ERR_TARGET_UNREACHABLE, the target's own words in the detail.
+   * `credential`: an empty password and version 0 where the target asks for none.
+   */
+  probe(resource: Resource, credential: LeasedCredential): Promise<string>;
   /** What the engine understands of a command; rejects with ERR_STATEMENT_UNPARSEABLE and ERR_TARGET_UNREACHABLE. */
   classify(resource: Resource, credential: LeasedCredential, command: { database: string; statement: string }): Promise<Output<'classifyStatement'>>;
 }

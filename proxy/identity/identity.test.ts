@@ -43,7 +43,7 @@ function mint(principal: ServiceAccount, scope: Partial<TokenScope> = {}): { tok
 
 function publish(serviceAccounts: ServiceAccount[], tokens: Token[], grants: Grant[] = []): void {
   version += 1;
-  identity.update({ version, serviceAccounts, tokens, grants });
+  identity.update({ version, serviceAccounts, tokens, grants, trustRules: [] });
 }
 
 /** The client's side of RFC 5802. */
@@ -221,7 +221,7 @@ describe('revocation', () => {
     const { token, record } = mint(runner);
     publish([runner], [record]);
     publish([runner], [{ ...record, revokedAt: '2026-01-01T00:00:00Z' }]);
-    identity.update({ version: 1, serviceAccounts: [runner], tokens: [record], grants: [] });
+    identity.update({ version: 1, serviceAccounts: [runner], tokens: [record], grants: [], trustRules: [] });
     expect(login('runner', token.reveal())).toBeNull();
   });
 

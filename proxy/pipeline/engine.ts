@@ -6,7 +6,9 @@ import type { Shape } from '../contract/shape.ts';
 import type { AppError } from '../lib/errors.ts';
 import type { OperationId, SessionId } from '../lib/ids.ts';
 import type { Secret } from '../lib/secret.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /**
  * The protocol contract. An engine owns one client connection to its end and keeps reading, so that cancel, disconnect
@@ -14,9 +16,36 @@ import type { Socket } from 'node:net';
  * the gate, and moves bytes. Why it has this form: docs/adr/0002-engine-contract.md.
  */
 export interface Engine {
-  readonly protocol: Protocol;
+  /** `web`: HTTP requests of several protocols on one connection; brokers serve them */
+  readonly protocol: Protocol | 'web';
   /** Resolves when the connection is over; never rejects: faults end in the protocol's own error. */
   serve(client: Socket, gate: Gate, signal: AbortSignal): Promise<void>;
+}
+
+/** What serves the HTTP requests of one protocol, each by itself; the engine contract holds for it in everything else. */
+export interface WebBroker {
+  readonly protocol: Protocol;
+  /** Resolves when the answer is over; never rejects. */
+  serve(exchange: WebExchange, gate: Gate): Promise<void>;
+  /** `Upgrade` requests; absent: refused with 501 */
+  upgrade?(exchange: WebExchange, client: { readonly socket: Duplex; readonly head: Buffer }, gate: Gate): Promise<void>;
+}
+
+/** One request whose caller is known and whose path names a resource; Host and Origin were checked. */
+export interface WebExchange {
+  readonly request: IncomingMessage;
+  /** of an `Upgrade` request there is none */
+  readonly response: ServerResponse;
+  readonly caller: Caller;
+  readonly resource: Resource;
+  /** what follows the resource in the request target, as sent: empty or beginning with `/`, without query */
+  readonly path: string;
+  /** as sent, with `?`; or empty */
+  readonly search: string;
+  /** the address of the resource here, without a slash at its end: `https://gateway:8444/mcp/tools` */
+  readonly here: string;
+  /** aborts when the client is gone or the gateway stops */
+  readonly gone: AbortSignal;
 }
 
 /** What one listener offers a new connection. */
@@ -26,9 +55,20 @@ export interface Gate {
   /** TLS material of the gateway; null when it has none */
   readonly tls: { readonly key: string; readonly cert: string } | null;
   readonly limits: EngineLimits;
+  /** what a Host or Origin header may name: host names, addresses, and the port of this listener */
+  readonly names: readonly string[];
   readonly identify: Authenticator;
   /** Checks scope, network and `connect` policy; records `session.started` or `access.denied`. Throws AppError. */
   open(caller: Caller, wants: Wants, sink: Sink): Promise<Session>;
+  /**
+   * For protocols whose connections are not sessions: the live session of this caller, resource and `key`, opened like by
+   * `open` when there is none. Its operations have their own sinks. It ends after `idleMs` without an operation.
+   */
+  share(caller: Caller, wants: SharedWants): Promise<Session>;
+  /** a resource by name, whether or not the caller may use it: for routing only; null: there is none */
+  resource(name: string): Resource | null;
+  /** Records `access.denied` for what was refused before a session could be thought of; `wanted` is the client's word, masked and cut. */
+  turnedAway(code: ErrorCode, wanted: string, caller?: Caller): Promise<void>;
   /** A cancel request carries no claim and is never answered. */
   cancel(key: Uint8Array): void;
 }
@@ -51,10 +91,24 @@ export interface Wants {
   readonly applicationName: string;
 }
 
-/** RFC 5802 server side with one salt per principal and a few candidate verifiers. */
+export interface SharedWants {
+  /** name of the resource */
+  readonly resource: string;
+  /** keeps sessions of one caller apart: the session id of the protocol, or empty */
+  readonly key: string;
+  /** client-sent, masked and capped by the core before it is recorded */
+  readonly applicationName: string;
+  readonly idleMs: number;
+}
+
 export interface Authenticator {
-  /** A name nobody has gets a fake, stable salt, and `verify` that never succeeds. */
+  /** RFC 5802 server side with one salt per principal. A name nobody has gets a fake, stable salt, and `verify` that never succeeds. */
   scram(user: string): ScramExchange;
+  /**
+   * RFC 6750: a token of ours, or a workload's own token whose audience is `audience` (one of the resource's addresses here).
+   * Null and a record of `authentication.failed` when it is not good. Success is recorded with the session it opens.
+   */
+  bearer(token: string, audience: readonly string[]): Promise<Caller | null>;
 }
 
 export interface ScramExchange {
@@ -70,11 +124,16 @@ export interface ScramExchange {
 /** Towards the client: the core alone writes replies, in order. `true`: go on; a promise: wait, the client is slow. */
 export interface Sink {
   write(bytes: Uint8Array): true | Promise<void>;
+  /** An operation's own sink: it was settled, and all that was released has been written. Called once, or never when the session ended. */
+  end?(): void;
 }
 
 export interface Credential {
   readonly account: string;
+  /** empty when the resource has none */
   readonly password: Secret<string>;
+  /** the vault's version of it */
+  readonly version: number;
 }
 
 export interface Session {
@@ -86,6 +145,10 @@ export interface Session {
   /** aborts with an AppError as reason: revoked, killed, expired, recording failed. The engine stops both sides. */
   readonly ended: AbortSignal;
   lease<T>(use: (credential: Credential) => Promise<T>): Promise<T>;
+  /** A secret of ours that the target was shown: hidden by value in whatever it answers. Leased ones are concealed already. */
+  conceal(secret: Secret<string>): void;
+  /** Whether some call with these facts could be permitted, arguments unknown: for lists, by the policies that decide calls. Nothing is recorded. */
+  possible(facts: Facts): boolean;
   /** Registers what a cancel request for this session does; gives the 8-byte key the client gets. */
   cancellation(cancel: () => void): Uint8Array;
   /** Call order is log order. Synchronous when the decision is cached. */
@@ -120,6 +183,10 @@ export interface Operation {
   shown(): readonly Span[];
   /** the operation this is a part of: Execute in a portal, data of a COPY, a file operation in a channel */
   readonly within?: Permit;
+  /** where its replies go; absent: the session's own sink */
+  readonly sink?: Sink;
+  /** The caller can come back for the decision of people: `waiting` instead of `held`. */
+  readonly returns?: true;
 }
 
 /** An operation that never had facts: unparseable, too long, a refused feature. Recorded as length and keyed digest. */
@@ -149,7 +216,9 @@ export type Admission =
       readonly by: string;
       readonly decided: Promise<Admission>;
       withdraw(reason: string): void;
-    };
+    }
+  /** Nothing runs yet: submit the same operation again once `decided` resolves, or whenever the caller comes back with it. */
+  | { readonly verdict: 'waiting'; readonly request: string; readonly by: string; readonly decided: Promise<void>; withdraw(reason: string): void };
 
 /** Single use, minted by the core only. */
 export interface Permit {
@@ -160,10 +229,14 @@ export interface Permit {
   spend(): readonly Uint8Array[];
   /** Compiled once per result shape. Throws ERR_MASKED_BINARY when a masked column would come in binary. */
   masker(shape: Shape): Masker;
+  /** For whole documents and streams of text, whose masked form may have another length. Throws ERR_MASKING_FAILED. */
+  document(kind: DocumentKind): DocumentMasker;
   /** Client data inside the operation (COPY data, keystrokes): recorded masked. */
   input(chunk: Uint8Array): true | Promise<void>;
   /** To the recorder and the client, in order, not before the intent is durable. The chunk may be reused after `true`. */
   release(chunk: Masked): true | Promise<void>;
+  /** To the recorder only: what the client gets in a form of its own, such as a status line and headers. */
+  note(record: Masked): true | Promise<void>;
   settle(outcome: Outcome): void;
 }
 
@@ -181,6 +254,23 @@ export type Walker = (chunk: Uint8Array, visit: (column: number, start: number, 
 export interface Masker {
   /** `chunk` holds whole frames of rows (and frames without values). */
   rows(chunk: Uint8Array, walk: Walker): Masked;
+}
+
+/**
+ * `json`: each chunk is one whole JSON text; `text`: chunks of one text, `events` of one server-sent event stream: what could be the
+ * beginning of a hit is held back. `bytes`: what cannot be searched and may pass all the same; it only counts.
+ */
+export interface DocumentKind {
+  readonly kind: 'json' | 'text' | 'events' | 'bytes';
+  /** bytes that cannot be searched, in base64 inside a document */
+  readonly media: 'drop' | 'pass';
+}
+
+export interface DocumentMasker {
+  /** One whole document (`json`), or the next chunk. */
+  push(chunk: Uint8Array): Masked;
+  /** What was held back. */
+  end(): Masked;
 }
 
 export interface Outcome {

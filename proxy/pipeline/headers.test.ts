@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { facts } from '../../test/support/memory-ports.ts';
 import { canonicalJson } from '../proof/canonical.ts';
-import { OperationHeaders } from './headers.ts';
+import { actLabels, OperationHeaders } from './headers.ts';
 
 const identity = {
   actor: { issuer: 'postern', subject: 'svc_"x', name: 'ünï', kind: 'service-account', credential: 'tok_1' },
@@ -12,6 +12,15 @@ const identity = {
   database: 'd"b',
 } as const;
 const decision = { permitted: true, policies: ['a', 'b'], message: '', hint: '', policyVersion: 'v"1' };
+
+it('an act on another resource says on which', () => {
+  const object = { type: 'Table', path: ['public', 'orders'] } as const;
+  const acts = [
+    { action: 'sql:delete', object: { ...object, on: { resource: 'payments', database: 'shop' } } },
+    { action: 'sql:delete', object },
+  ] as const;
+  expect(actLabels(acts, (text) => text)).toEqual(['sql:delete public.orders of payments/shop', 'sql:delete public.orders']);
+});
 
 describe('operation headers', () => {
   const headers = new OperationHeaders(identity, (text) => text);

@@ -17,8 +17,8 @@ export interface SessionIdentity {
 
 const maxActs = 64;
 
-export function actorOf(caller: Caller): Actor {
-  return { issuer: caller.issuer, subject: caller.subject, name: caller.name, kind: 'service-account', credential: caller.credential };
+export function actorOf({ issuer, subject, name, credential, run }: Caller): Actor {
+  return { issuer, subject, name, kind: 'service-account', credential, ...(run !== undefined && { run }) };
 }
 
 /** What the shadow policies would have done, as headers say it. */
@@ -28,13 +28,18 @@ export function shadowFields({ shadow }: Pick<Decision, 'shadow'>): Pick<EventHe
 
 /** `sql:select public.orders`, at most 64, masked: object names are the client's words. */
 export function actLabels(acts: readonly Act[], mask: (text: string) => string): string[] {
-  const labels = acts.slice(0, maxActs).map((act) =>
-    mask(`${act.action} ${act.object.path.join('.')}`)
+  const labels = acts.slice(0, maxActs).map(({ action, object }) =>
+    mask(`${action} ${object.path.join('.')}${placeOf(object)}`)
       .slice(0, 200)
       .toWellFormed(),
   );
   if (acts.length > maxActs) labels.push(`and ${String(acts.length - maxActs)} more`);
   return labels;
+}
+
+/** Empty: on the session's own resource. */
+function placeOf({ on }: Act['object']): string {
+  return on === undefined ? '' : ` of ${on.resource}/${on.database}`;
 }
 
 let lastMillis = 0;

@@ -47,6 +47,7 @@ export class Outbox {
   #queuedBytes = 0;
   #room: PromiseWithResolvers<void> | null = null;
   #closed = false;
+  #finished = false;
 
   constructor(sink: Sink, watermark: Watermark, highWaterBytes: number, onLost: () => void) {
     this.#sink = sink;
@@ -69,12 +70,19 @@ export class Outbox {
     return this.#room.promise;
   }
 
+  /** Nothing more comes: the sink ends after what still waits. */
+  finish(): void {
+    this.#finished = true;
+    if (this.#queue.length === 0 && !this.#closed) this.#sink.end?.();
+  }
+
   flush(): void {
     const ready = this.#takeDurable();
     if (ready.length === 0) return;
     let written: true | Promise<void> = true;
     for (const bytes of inPieces(ready)) written = this.#sink.write(bytes);
     for (const { lent } of ready) if (lent !== null) follow(written, lent);
+    if (this.#finished && this.#queue.length === 0) this.#sink.end?.();
     if (this.#room === null || this.#queuedBytes > this.#highWaterBytes) return;
     const room = this.#room;
     this.#room = null;

@@ -1,13 +1,15 @@
 import { fail } from '../contract/errors.ts';
 import type { Shape } from '../contract/shape.ts';
 import type { OperationId } from '../lib/ids.ts';
-import type { Masked, Masker, Outcome, Permit } from './engine.ts';
-import type { CompiledMasker } from './ports.ts';
+import type { DocumentKind, DocumentMasker, Masked, Masker, Outcome, Permit } from './engine.ts';
+import type { CompiledDocumentMasker, CompiledMasker } from './ports.ts';
 
 /** What a permit needs of its session; the session is the only one that makes permits. */
 export interface PermitOwner {
   compile(shape: Shape): CompiledMasker;
+  document(kind: DocumentKind): CompiledDocumentMasker;
   release(operation: OperationId, ticket: number, chunk: Uint8Array): true | Promise<void>;
+  note(operation: OperationId, record: Uint8Array): true | Promise<void>;
   input(operation: OperationId, ticket: number, chunk: Uint8Array): true | Promise<void>;
   settle(permit: OperationPermit, outcome: Outcome): void;
 }
@@ -21,7 +23,7 @@ export class OperationPermit implements Permit {
   readonly startedAt = performance.now();
   bytes = 0;
   readonly #owner: PermitOwner;
-  readonly #maskers: CompiledMasker[] = [];
+  readonly #maskers: (CompiledMasker | CompiledDocumentMasker)[] = [];
   #exact: readonly Uint8Array[] | null;
   #settled = false;
 
@@ -51,6 +53,16 @@ export class OperationPermit implements Permit {
     const compiled = this.#owner.compile(shape);
     if (!this.#maskers.includes(compiled)) this.#maskers.push(compiled);
     return compiled;
+  }
+
+  document(kind: DocumentKind): DocumentMasker {
+    const compiled = this.#owner.document(kind);
+    this.#maskers.push(compiled);
+    return compiled;
+  }
+
+  note(record: Masked): true | Promise<void> {
+    return this.#owner.note(this.operation, record);
   }
 
   input(chunk: Uint8Array): true | Promise<void> {

@@ -5,7 +5,8 @@ import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
 import type { Shape } from '../contract/shape.ts';
 import type { LeasedCredential, LiveSession, RecordingKey } from '../contract/snapshot.ts';
-import type { Masked, ScramExchange, Walker } from './engine.ts';
+import type { Secret } from '../lib/secret.ts';
+import type { DocumentKind, DocumentMasker, Masked, ScramExchange, Walker } from './engine.ts';
 
 /** The features as the pipeline sees them. Every value that crosses is serialisable or a pure function. */
 export interface Ports {
@@ -46,6 +47,8 @@ export interface IdentityPort {
     user: string,
     origin: string,
   ): Omit<ScramExchange, 'verify'> & { verify(authMessage: string, clientProof: Uint8Array): { caller: Caller; serverSignature: Uint8Array } | null };
+  /** RFC 6750. `refused`: why it is not good, for the log alone. `audience`: the addresses a workload's own token may be made out to. */
+  bearer(token: string, origin: string, audience: readonly string[]): Promise<Caller | { readonly refused: string }>;
   /** Null when the caller's token is still good; else the reason it is not. Called on every snapshot and on a timer. */
   revoked(caller: Caller): string | null;
 }
@@ -87,6 +90,8 @@ export interface ApprovalWanted {
   readonly exact: readonly Uint8Array[];
   readonly acts: readonly string[];
   readonly shadow?: ShadowDecision;
+  /** the caller comes back for the decision: it is not used up before */
+  readonly returns?: true;
   /** rows it will touch, for those who decide; null: unknown */
   readonly estimate: () => Promise<number | null>;
 }
@@ -98,9 +103,14 @@ export interface ApprovalPort {
   hold(wanted: ApprovalWanted): { readonly request: string; readonly decided: Promise<ApprovalOutcome>; withdraw(reason: string): void };
   /**
    * Refuse-and-request: uses up the approval of the same command, if there is one; else people are asked, or are being asked
-   * already. Rejects with ERR_CONTROL_UNAVAILABLE and the like: then nothing may run.
+   * already. Rejects with ERR_CONTROL_UNAVAILABLE and the like: then nothing may run. `denied`: people said no, or it ended
+   * otherwise, since the caller last asked; told once.
    */
-  claim(wanted: ApprovalWanted): Promise<{ readonly request: string; readonly approved: boolean }>;
+  claim(wanted: ApprovalWanted): Promise<{ readonly request: string; readonly approved: boolean; readonly denied?: string }>;
+  /** Resolves when people decided, or the request ended otherwise; the next `claim` of the same command says how. */
+  whenDecided(request: string): Promise<void>;
+  /** Takes back what was claimed and not yet decided. */
+  withdraw(request: string, reason: string): void;
   /** Withdraws what waits when what it rests on changed; called on every snapshot and on a timer. */
   recheck(policyVersion: string): void;
 }
@@ -117,10 +127,17 @@ export interface PolicyScope {
   decide(facts: Facts): Decision;
   /** One single act outside a command: connect, unmask. */
   permits(action: Action, object: ObjectRef): Decision;
+  /** Whether a command with these acts could be permitted whatever its arguments are. */
+  possible(facts: Facts): boolean;
 }
 
 export interface CompiledMasker {
   rows(chunk: Uint8Array, walk: Walker): Masked;
+  /** rule or detector → values masked so far; reset by the call */
+  ledger(): Record<string, number>;
+}
+
+export interface CompiledDocumentMasker extends DocumentMasker {
   /** rule or detector → values masked so far; reset by the call */
   ledger(): Record<string, number>;
 }
@@ -130,12 +147,14 @@ export interface MaskingPort {
   readonly version: number;
   /** `unmask(column)` asks policy for field:unmask; never asked for SAD. Throws ERR_MASKED_BINARY. */
   compile(resource: string, shape: Shape, unmask: (column: { schema: string; table: string; column: string }) => boolean): CompiledMasker;
+  /** `conceal`: secrets of ours to hide by value, read at each push. */
+  document(kind: DocumentKind, conceal: () => readonly Secret<string>[]): CompiledDocumentMasker;
   /** A column of these is tagged; null: any column of the resource. */
   hides(resource: string, columns: readonly ColumnName[] | null): boolean;
   /** The first tagged column whose values would go where they are less hidden; null: none. */
   strays(resource: string, copies: readonly Copy[]): ColumnName | null;
-  /** Detector over free text: PAN to first 6 + last 4, track data hidden. Same length in UTF-16 units. */
-  text(text: string): string;
+  /** Detector over free text: PAN to first 6 + last 4, track data hidden; and `conceal`, secrets of ours. Same length in UTF-16 units. */
+  text(text: string, conceal?: readonly string[]): string;
   /**
    * The command as it may be stored: literal and bind values hidden where a tagged column, key or label or the detector
    * says so, or where several values together would show a card number.

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { maxShownChars, type ApprovalTerms } from '../contract/approval-request.ts';
 import type { EventHeader } from '../contract/audit-event.ts';
-import { asAppError, errorTable, fail } from '../contract/errors.ts';
+import { errorTable, fail } from '../contract/errors.ts';
 import type { ColumnName, Facts, Span } from '../contract/operation.ts';
 import type { Caller } from '../contract/principal.ts';
 import type { Resource } from '../contract/resource.ts';
@@ -12,11 +11,12 @@ import { commitment, newSalt } from '../lib/commitment.ts';
 import type { OperationId, SessionId } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
 import { canonicalJson } from '../proof/canonical.ts';
-import type { Admission, Credential, Denial, Fault, Operation, Outcome, Refusal, Session } from './engine.ts';
+import { AskedPeople } from './asked-people.ts';
+import type { Admission, Credential, Denial, DocumentKind, Fault, Masked, Operation, Outcome, Refusal, Session, Sink } from './engine.ts';
 import { actLabels, header, OperationHeaders, shadowFields, timestamp, type SessionIdentity } from './headers.ts';
-import type { Outbox } from './outbox.ts';
+import { Outbox, type Watermark } from './outbox.ts';
 import { OperationPermit, type PermitOwner } from './permit.ts';
-import type { ApprovalWanted, CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
+import type { CompiledDocumentMasker, CompiledMasker, Decision, PolicyScope, Ports, Recorder } from './ports.ts';
 import { withoutHiddenValues } from './quoted-values.ts';
 import { RecordedMasked } from './recorded-masked.ts';
 
@@ -28,7 +28,10 @@ export interface Opening {
   readonly origin: string;
   readonly identity: SessionIdentity;
   readonly recorder: Recorder;
-  readonly outbox: Outbox;
+  /** null: every operation has its own sink */
+  readonly outbox: Outbox | null;
+  readonly watermark: Watermark;
+  readonly highWaterBytes: number;
   readonly digestKey: Secret<Uint8Array>;
   readonly clock: Clock;
   readonly listed: Omit<Listed, 'operations'>;
@@ -45,22 +48,13 @@ interface Admitted {
   readonly command: string;
   readonly spans: readonly Span[];
   readonly exact: readonly Uint8Array[];
+  /** where its replies go; undefined: with the session's */
+  readonly sink: Sink | undefined;
   /** the approval it rests on */
   readonly request?: string;
 }
 
-type ToApprove = Decision & { readonly approve: ApprovalTerms };
-
-/** What waits for people, as it was when they were asked. */
-interface Held extends Pick<Admitted, 'command' | 'spans' | 'exact'> {
-  readonly facts: Facts;
-  readonly decision: ToApprove;
-}
-
-const maxHidden = 10_000;
-const maxContextChars = 1_000;
-/** what waits is kept in memory */
-const maxExactBytes = 524_288;
+const maxConcealed = 64;
 
 /** Planning runs immutable functions, before people could be asked: null when there is nothing to run, or nobody to ask. */
 function unplannable({ acts, context }: Facts, { approve, policies, policyVersion }: Decision): Decision | null {
@@ -68,11 +62,6 @@ function unplannable({ acts, context }: Facts, { approve, policies, policyVersio
   if (approve === undefined || !runs) return null;
   const message = 'a command with functions that needs approval cannot be prepared';
   return { permitted: false, policies, message, hint: 'Send it as a simple query.', policyVersion };
-}
-
-/** What the shadow policies would have done is on record with the request. */
-function withoutShadow({ shadow: _, ...decision }: Decision): Decision {
-  return decision;
 }
 
 /** One live session: the pipeline's steps from submit to settle, in the order of ARCHITECTURE.md. */
@@ -93,6 +82,12 @@ export class LiveSession implements Session, PermitOwner {
   readonly #recorded = new WeakMap<Uint8Array, Uint8Array>();
   /** what was shown of the operations that have no outcome yet */
   readonly #running = new Map<OperationId, Pick<Admitted, 'spans' | 'command'>>();
+  /** of the operations with sinks of their own */
+  readonly #outboxes = new Map<OperationId, Outbox>();
+  readonly #people: AskedPeople;
+  #concealed: readonly Secret<string>[] = [];
+  /** the same list while they are the same: what searches for them is kept by it */
+  #concealedTexts: readonly string[] = [];
   #seq = 0;
   #lastTicket = 0;
   #closing: Promise<void> | null = null;
@@ -105,7 +100,7 @@ export class LiveSession implements Session, PermitOwner {
     this.resource = opening.resource;
     this.database = opening.database;
     this.ended = this.#end.signal;
-    this.#maskText = (text) => ports.masking.text(text);
+    this.#maskText = (text) => ports.masking.text(text, this.#concealedTexts);
     this.#headers = new OperationHeaders(opening.identity, this.#maskText);
     this.#scope = ports.policy.scope({
       caller: opening.caller,
@@ -113,6 +108,16 @@ export class LiveSession implements Session, PermitOwner {
       database: opening.database,
       account: opening.identity.account,
       origin: opening.origin,
+    });
+    this.#people = new AskedPeople({
+      session: this,
+      identity: opening.identity,
+      origin: opening.origin,
+      ports,
+      scope: this.#scope,
+      stray: (facts, decision) => this.#stray(facts, decision),
+      admit: (facts, decision, held) => this.#admit(facts, decision, { ...this.#next(), ...held }),
+      deny: (denial, command) => this.#deny(denial, command),
     });
     opening.recorder.failed.addEventListener('abort', () => {
       this.end(fail('ERR_RECORDING_FAILED'));
@@ -128,6 +133,11 @@ export class LiveSession implements Session, PermitOwner {
     return this.#opening.origin;
   }
 
+  /** Something was admitted and not settled yet. */
+  get isBusy(): boolean {
+    return this.#running.size > 0;
+  }
+
   /** Stops both sides; the engine sees `ended`. */
   end(reason: Fault): void {
     if (!this.#end.signal.aborted) this.#end.abort(reason);
@@ -135,7 +145,21 @@ export class LiveSession implements Session, PermitOwner {
 
   async lease<T>(use: (credential: Credential) => Promise<T>): Promise<T> {
     const leased = await this.#ports.control.lease(this.id, this.resource.name);
-    return use({ account: leased.account, password: new Secret(leased.password) });
+    const password = new Secret(leased.password);
+    this.conceal(password);
+    return use({ account: leased.account, password, version: leased.secretVersion });
+  }
+
+  conceal(secret: Secret<string>): void {
+    const value = secret.reveal();
+    if (value === '' || this.#concealed.some((known) => known.reveal() === value)) return;
+    // the newest are the ones in use
+    this.#concealed = [...this.#concealed.slice(1 - maxConcealed), secret];
+    this.#concealedTexts = this.#concealed.map((known) => known.reveal());
+  }
+
+  possible(facts: Facts): boolean {
+    return this.#scope.possible(facts);
   }
 
   cancellation(cancel: () => void): Uint8Array {
@@ -150,9 +174,9 @@ export class LiveSession implements Session, PermitOwner {
     const stray = this.#stray(facts, decision);
     if (stray !== null) return { verdict: 'refused', denial: this.#refuse(operation, stray) };
     const spans = operation.shown();
-    if (decision.approve !== undefined) return this.#askPeople(operation, { ...decision, approve: decision.approve }, spans);
+    if (decision.approve !== undefined) return this.#people.ask(operation, { ...decision, approve: decision.approve }, spans);
     const command = this.#ports.masking.command(this.resource.name, facts, spans);
-    return this.#admit(facts, decision, { ...this.#next(), command, spans, exact: operation.exact });
+    return this.#admit(facts, decision, { ...this.#next(), command, spans, exact: operation.exact, sink: operation.sink });
   }
 
   check(operation: Operation): Denial | null {
@@ -183,7 +207,25 @@ export class LiveSession implements Session, PermitOwner {
   }
 
   reply(frame: Uint8Array): true | Promise<void> {
-    return this.#opening.outbox.send(frame, this.#lastTicket);
+    return this.#opening.outbox?.send(frame, this.#lastTicket) ?? true;
+  }
+
+  document(kind: DocumentKind): CompiledDocumentMasker {
+    const masker = this.#ports.masking.document(kind, () => this.#concealed);
+    // what could not be masked once is not tried again: the session ends
+    const guarded = (mask: () => Masked): Masked => {
+      try {
+        return mask();
+      } catch (error) {
+        this.end(fail('ERR_MASKING_FAILED'));
+        throw error;
+      }
+    };
+    return { push: (chunk) => guarded(() => masker.push(chunk)), end: () => guarded(() => masker.end()), ledger: () => masker.ledger() };
+  }
+
+  note(operation: OperationId, record: Uint8Array): true | Promise<void> {
+    return this.#opening.recorder.write('frames', operation, record);
   }
 
   mask(text: string): string {
@@ -213,7 +255,7 @@ export class LiveSession implements Session, PermitOwner {
 
   release(operation: OperationId, ticket: number, chunk: Uint8Array): true | Promise<void> {
     const recorded = this.#opening.recorder.write('frames', operation, this.#recorded.get(chunk) ?? chunk);
-    const sent = this.#opening.outbox.send(chunk, ticket);
+    const sent = (this.#outboxes.get(operation) ?? this.#opening.outbox)?.send(chunk, ticket) ?? true;
     if (recorded === true) return sent;
     return sent === true ? recorded : Promise.all([recorded, sent]).then(() => undefined);
   }
@@ -238,6 +280,8 @@ export class LiveSession implements Session, PermitOwner {
     this.#running.delete(permit.operation);
     this.#tryAppend(() => this.#ports.audit.append(event, { kind: 'close', scope: 'operation', id: permit.operation, session: this.id }));
     void this.#opening.recorder.write('outcome', permit.operation, Buffer.from(event));
+    this.#outboxes.get(permit.operation)?.finish();
+    this.#outboxes.delete(permit.operation);
   }
 
   #errorOf(operation: OperationId, { error = 'failed' }: Outcome): string {
@@ -252,7 +296,8 @@ export class LiveSession implements Session, PermitOwner {
 
   async #close(reason: string): Promise<void> {
     this.end(fail('ERR_SESSION_ENDED', { message: reason }));
-    this.#opening.outbox.close();
+    this.#opening.outbox?.close();
+    for (const outbox of this.#outboxes.values()) outbox.close();
     this.#opening.onClosed();
     const { root, chunks, bytes } = await this.#opening.recorder.close().catch(() => ({ root: '', chunks: 0, bytes: 0 }));
     const { actor, origin, affected, session } = this.#opening.identity;
@@ -276,96 +321,18 @@ export class LiveSession implements Session, PermitOwner {
   #admit(facts: Facts, decision: Decision, op: Admitted): Admission {
     const ticket = this.#intend(facts, decision, op);
     this.#running.set(op.id, { spans: op.spans, command: op.command });
+    if (op.sink !== undefined) this.#outboxes.set(op.id, this.#outboxFor(op.sink));
     const recorded = this.#opening.recorder.write('command', op.id, Buffer.from(op.command));
     const immediate = op.request === undefined && (facts.effect === 'read' || facts.effect === 'none');
     const forwardable = immediate ? recorded : this.#durable(ticket, recorded);
     return { verdict: 'forward', permit: new OperationPermit(this, { operation: op.id, seq: op.seq, ticket, forwardable, exact: op.exact }) };
   }
 
-  /** What people are asked must be shown to them whole. */
-  #askPeople(operation: Operation, decision: ToApprove, spans: readonly Span[]): Admission | Promise<Admission> {
-    const { facts } = operation;
-    const { command, hidden } = this.#ports.masking.rendering(this.resource.name, facts, spans);
-    const context = this.#maskText(operation.context ?? '').toWellFormed();
-    const exact = operation.bound ?? operation.exact;
-    const exactBytes = exact.reduce((bytes, part) => bytes + part.length, 0);
-    if (command.length > maxShownChars || hidden.length > maxHidden || context.length > maxContextChars || exactBytes > maxExactBytes) {
-      const message = 'The command, or the search path, is too long to be shown whole to an approver.';
-      return { verdict: 'refused', denial: this.#deny({ code: 'ERR_STATEMENT_TOO_LARGE', message, policies: decision.policies }, command) };
-    }
-    const { identity, origin } = this.#opening;
-    const held: Held = { facts, decision, command, spans, exact: operation.exact.map((bytes) => new Uint8Array(bytes)) };
-    const wanted: ApprovalWanted = {
-      session: this.id,
-      caller: this.caller,
-      terms: decision.approve,
-      policies: decision.policies,
-      policyVersion: decision.policyVersion,
-      resource: this.resource.name,
-      account: identity.account,
-      database: identity.database,
-      searchPath: context,
-      origin,
-      command: command.toWellFormed(),
-      hidden,
-      exact: (operation.bound ?? held.exact).map((bytes) => new Uint8Array(bytes)),
-      acts: actLabels(facts.acts, this.#maskText),
-      ...(decision.shadow && { shadow: decision.shadow }),
-      estimate: () => operation.estimate?.() ?? Promise.resolve(null),
-    };
-    return decision.approve.mode === 'retry' ? this.#claim(wanted, held) : this.#hold(wanted, held);
-  }
-
-  /** Refuse-and-request: runs now if the same command was approved, else says which request it waits for. */
-  async #claim(wanted: ApprovalWanted, held: Held): Promise<Admission> {
-    let request: string;
-    let approved: boolean;
-    try {
-      ({ request, approved } = await this.#ports.approval.claim(wanted));
-    } catch (error) {
-      const { code, message } = asAppError(error);
-      return { verdict: 'refused', denial: this.#deny({ code, message, policies: held.decision.policies }, held.command) };
-    }
-    if (approved) return this.#approved(request, held);
-    const { group, needed } = wanted.terms;
-    const message = `This needs the approval of ${String(needed)} of group ${group}: request ${request}.`;
-    return { verdict: 'refused', denial: this.#deny({ code: 'ERR_APPROVAL_REQUIRED', message, policies: held.decision.policies, request }, held.command) };
-  }
-
-  /** Waits for people; the end of the session withdraws, and a withdrawn operation never gets a permit. */
-  #hold(wanted: ApprovalWanted, held: Held): Admission {
-    const hold = this.#ports.approval.hold(wanted);
-    const withdraw = (): void => {
-      hold.withdraw('The session ended.');
-    };
-    this.ended.addEventListener('abort', withdraw, { once: true });
-    const decided = hold.decided.then((outcome): Admission => {
-      this.ended.removeEventListener('abort', withdraw);
-      if (outcome.approved) return this.#approved(hold.request, held);
-      const message = this.#maskText(outcome.why).slice(0, 500).toWellFormed();
-      return {
-        verdict: 'refused',
-        denial: this.#deny({ code: 'ERR_NOT_APPROVED', message, policies: held.decision.policies, request: hold.request }, held.command),
-      };
+  #outboxFor(sink: Sink): Outbox {
+    const { watermark, highWaterBytes } = this.#opening;
+    return new Outbox(sink, watermark, highWaterBytes, () => {
+      this.end(fail('ERR_AUDIT_UNAVAILABLE'));
     });
-    return {
-      verdict: 'held',
-      request: hold.request,
-      by: `${String(wanted.terms.needed)} of group ${wanted.terms.group}`,
-      decided,
-      withdraw: (reason) => {
-        hold.withdraw(reason);
-      },
-    };
-  }
-
-  /** The decision must still be the one that people were asked about. */
-  #approved(request: string, { facts, decision, command, spans, exact }: Held): Admission {
-    const now = withoutShadow(this.#scope.decide(facts));
-    const stands = now.permitted && now.policyVersion === decision.policyVersion && canonicalJson(now.approve ?? null) === canonicalJson(decision.approve);
-    if (stands && !this.ended.aborted && this.#stray(facts, now) === null) return this.#admit(facts, now, { ...this.#next(), command, spans, exact, request });
-    const message = 'What the approval rests on has changed.';
-    return { verdict: 'refused', denial: this.#deny({ code: 'ERR_NOT_APPROVED', message, policies: now.policies, request }, command) };
   }
 
   #deny({ request, ...denial }: Omit<Denial, 'hint'> & { request?: string }, command: string): Denial {

@@ -22,7 +22,7 @@ async function opened(approval?: ApprovalPort): Promise<{ session: Session; audi
       return true;
     },
   };
-  const gate = pipeline.gate({ address: '127.0.0.1', pinned: null, tls: null });
+  const gate = pipeline.gate({ protocols: ['postgres'], address: '127.0.0.1', pinned: null, tls: null, names: [] });
   const session = await gate.open(caller, { database: 'toy', applicationName: '' }, sink);
   audit.automatic = false;
   return { session, audit, sent, recorded: ports.recorded, pipeline };
@@ -153,6 +153,8 @@ describe('a holding engine', () => {
     const port: ApprovalPort = {
       hold: () => ({ request: 'req_a', decided: promise, withdraw }),
       claim: () => Promise.resolve({ request: 'req_a', approved: false }),
+      whenDecided: () => Promise.resolve(),
+      withdraw,
       recheck: () => undefined,
     };
     return { port, decide, withdrawn };

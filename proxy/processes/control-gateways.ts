@@ -4,8 +4,11 @@ import { AskedRequest, RequestId, type ApprovalRequest, type RequestDraft, type 
 import { FactsView, Status } from '../contract/api-views.ts';
 import { fail } from '../contract/errors.ts';
 import type { Resource } from '../contract/resource.ts';
+import { OfferedTool } from '../contract/tool-pin.ts';
+import { ExchangeWanted } from '../control/token-exchange.ts';
 import type { LeasedCredential, LiveSession, RecordingKey, Snapshot } from '../contract/snapshot.ts';
 import { reasonOf } from '../lib/errors.ts';
+import type { Secret } from '../lib/secret.ts';
 import { serveRpc, type RpcPeer, type RpcServer } from '../ipc/rpc.ts';
 
 /**
@@ -17,13 +20,15 @@ import { serveRpc, type RpcPeer, type RpcServer } from '../ipc/rpc.ts';
  *                       call  request   AskedRequest → CanonicalRequest: people are asked
  *                       call  use       {request} → null: from then on the approval is used up
  *                       call  withdraw  {request, reason} → null
+ *                       call  exchange  a workload's proven run → a token of ours for it
+ *                       note  offered   {resource, tools}: what an MCP server offers and nobody agreed to
  *                       note  listening {listeners}: where callers connect
  *                       note  ended     {session}
  *                       note  progress  {sessions: {id: operations}}
  *   control → gateway   note  snapshot  Snapshot, on connection and after every change
  *                       note  decided   ApprovalRequest: one of this gateway's was approved, denied, withdrawn or has expired
  *                       call  kill      {session, reason} → boolean
- *                       call  probe     {resource, credential} → null
+ *                       call  probe     {resource, credential} → a sentence on what was there, or null: logged in
  *                       call  classify  {resource, credential, database, statement} → facts
  */
 export interface GatewayPorts {
@@ -36,6 +41,10 @@ export interface GatewayPorts {
   /** where callers connect */
   listenersChanged(): void;
   readonly requests: HeldRequests;
+  /** a token of ours for a workload whose own token a gateway checked */
+  exchange(wanted: ExchangeWanted): Promise<{ token: Secret<string>; expiresIn: number }>;
+  /** what an MCP server offers, as a gateway saw it */
+  offered(resource: string, tools: readonly OfferedTool[]): void;
   /** a gateway came or went */
   changed(what: { gateway: string; connected: boolean; sessions: number }): void;
   /** a line for the operator */
@@ -52,6 +61,7 @@ export interface HeldRequests {
 const maxSessions = 100_000;
 const killDeadlineMs = 3_000;
 const targetDeadlineMs = 15_000;
+const maxReachedChars = 1_000;
 
 const SessionId = z.string().regex(/^ses_[A-Za-z]{1,64}$/);
 const Word = z.string().max(300);
@@ -69,7 +79,13 @@ const Opened = z.strictObject({
 const Resumed = z.strictObject({ sessions: z.array(Opened).max(maxSessions) });
 const Leasing = z.strictObject({ session: SessionId, resource: Word });
 const Listening = z.strictObject({ listeners: Status.shape.listeners });
+const Offered = z.strictObject({ resource: Word, tools: z.array(OfferedTool).max(1_024) });
 const Ended = z.strictObject({ session: SessionId });
+/** the target's own words are in it: masked by the gateway, cut here */
+const Reached = z
+  .string()
+  .transform((text) => text.slice(0, maxReachedChars))
+  .nullable();
 const Using = z.strictObject({ request: RequestId });
 const Withdrawing = z.strictObject({ request: RequestId, reason: z.string().max(500) });
 const Progress = z.strictObject({ sessions: z.record(SessionId, z.int()) });
@@ -112,6 +128,14 @@ export class Gateways {
         const { request, reason } = Withdrawing.parse(params);
         this.#assertHeld(request, peer);
         await this.#ports.requests.withdraw(request, reason);
+      },
+      exchange: async (params: unknown) => {
+        const { token, expiresIn } = await this.#ports.exchange(ExchangeWanted.parse(params));
+        return { token: token.reveal(), expiresIn };
+      },
+      offered: (params: unknown) => {
+        const { resource, tools } = Offered.parse(params);
+        this.#ports.offered(resource, tools);
       },
       listening: (params: unknown, peer: RpcPeer) => {
         if (peer.closed.aborted) return;
@@ -175,8 +199,8 @@ export class Gateways {
     return (await live.peer.call('kill', { session, reason }, killDeadlineMs)) === true;
   }
 
-  async probe(resource: Resource, credential: LeasedCredential): Promise<void> {
-    await this.#any().call('probe', { resource, credential }, targetDeadlineMs);
+  async probe(resource: Resource, credential: LeasedCredential): Promise<string> {
+    return Reached.parse(await this.#any().call('probe', { resource, credential }, targetDeadlineMs)) ?? `Logged in as ${resource.account}.`;
   }
 
   async classify(resource: Resource, credential: LeasedCredential, command: { database: string; statement: string }): Promise<Output<'classifyStatement'>> {
@@ -208,9 +232,16 @@ export class Gateways {
 
   #lease({ session, resource }: z.infer<typeof Leasing>, peer: RpcPeer): Promise<LeasedCredential> {
     const live = this.#live.get(session);
-    // a gateway gets credentials for its own live sessions only, and only for the resource they are on
-    if (live?.peer !== peer || live.session.resource !== resource) throw fail('ERR_NOT_FOUND', { detail: 'no such live session of this gateway' });
+    // a gateway gets credentials for its own live sessions only, and only for what they are on
+    if (live?.peer !== peer || !this.#isOn(live.session, resource)) throw fail('ERR_NOT_FOUND', { detail: 'no such live session of this gateway' });
     return this.#ports.lease(live.session, resource);
+  }
+
+  /** Its own resource, or one whose catalogue says what the arguments of its tools mean. */
+  #isOn(session: LiveSession, name: string): boolean {
+    if (session.resource === name) return true;
+    const resource = this.#ports.snapshot().resources.find((one) => one.name === session.resource);
+    return resource?.protocol === 'mcp' && resource.analysers.some(({ reads }) => reads.as === 'sql' && reads.resource === name);
   }
 
   async #request(asked: AskedRequest, peer: RpcPeer): Promise<CanonicalRequest> {

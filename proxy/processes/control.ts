@@ -11,6 +11,8 @@ import { readConsole } from '../control/console.ts';
 import { Live } from '../control/live.ts';
 import type { ControlCaller } from '../control/context.ts';
 import { createHandlers } from '../control/handlers.ts';
+import { TokenExchange } from '../control/token-exchange.ts';
+import { ToolOffers } from '../control/tool-offers.ts';
 import { createApiServer, createApp } from '../control/http.ts';
 import { listenLocally } from '../control/local-socket.ts';
 import type { ControlPorts, EnrolmentAddress } from '../control/ports.ts';
@@ -164,7 +166,8 @@ function identityOf({ pepper }: Boot, snapshot: Snapshot): Identity {
 /** Gives what closes it. */
 async function serveApi(parts: Parts): Promise<() => void> {
   const { parameters, layout } = parts;
-  const app = createApp(dispatchingOf(parts), parameters.console === null ? null : await readConsole(parameters.console));
+  const own = { version: parameters.version, forwarder: new Secret(parameters.controlSecret) };
+  const app = createApp(dispatchingOf(parts), parameters.console === null ? null : await readConsole(parameters.console), own);
   const server = createApiServer(app, parameters.tls);
   parts.port = await listen(server, parameters.listener);
   const local = await listenLocally(app, layout.apiSocket);
@@ -201,6 +204,20 @@ function historyOf({ history: path, dir, audit, auditSocket }: Layout): { histor
 }
 
 function gatewaysOf({ current, vault, changes, approvals, live }: Pick<Parts, 'current' | 'vault' | 'changes' | 'approvals' | 'live'>): Gateways {
+  const { read } = current.state;
+  const exchange = new TokenExchange({
+    clock: systemClock,
+    read,
+    exclusive: (work) => changes.exclusive(work),
+    commit: (code, who, change) => changes.commit(code, who, change),
+  });
+  const offers = new ToolOffers({
+    clock: systemClock,
+    read,
+    exclusive: (work) => changes.exclusive(() => work((code, change) => changes.commit(code, itself, change))),
+    mask: maskText,
+    log,
+  });
   return new Gateways({
     snapshot: () => current.snapshot,
     recordingKey: (session) => Promise.resolve(newRecordingKey(vault.derive('recording-wrapping'), session.id, randomBytes)),
@@ -209,6 +226,10 @@ function gatewaysOf({ current, vault, changes, approvals, live }: Pick<Parts, 'c
       vault.release(session.id);
     },
     requests: approvals.held,
+    exchange: (wanted) => exchange.exchange(wanted),
+    offered: (resource, tools) => {
+      void offers.offer(resource, tools);
+    },
     sessionsChanged: () => {
       live.tell(['sessions']);
     },
@@ -270,6 +291,7 @@ function authenticate({ identity, approvals }: Pick<Parts, 'identity' | 'approva
   return {
     actor: { issuer: caller.issuer, subject: caller.subject, name: caller.name, kind, credential: caller.credential },
     roles: [...roles, 'caller'],
+    resources: caller.resources,
     revoked: () => identity.port.revoked(caller),
   };
 }
@@ -346,9 +368,11 @@ async function lease({ current, vault, changes }: Pick<Parts, 'current' | 'vault
     database: session.database,
     reason: `to ${session.principal}`,
   });
+  const { secret } = resource;
+  if (secret === null) return { account: resource.account, password: '', secretVersion: 0 };
   const lent = await changes.exclusive(() => {
-    const version = current.state.read.secrets.find(resource.secret)?.version;
-    return vault.lease(resource.secret, { holder: session.id, ttlMs: leaseMs, ...(version !== undefined && { version }) });
+    const version = current.state.read.secrets.find(secret)?.version;
+    return vault.lease(secret, { holder: session.id, ttlMs: leaseMs, ...(version !== undefined && { version }) });
   });
   return { account: resource.account, password: lent.value.reveal(), secretVersion: lent.version };
 }

@@ -1,10 +1,12 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import type { Resource } from '../contract/resource.ts';
+import type { Protocol, Resource } from '../contract/resource.ts';
 import type { Engine, Gate } from '../pipeline/engine.ts';
 
 export interface ListenerOptions {
   readonly engine: Engine;
   readonly host: string;
+  /** which resources may have ports of their own here */
+  readonly protocols: readonly Protocol[];
   readonly gate: (address: string, pinned: string | null) => Gate;
   /** connections at once, over all ports */
   readonly maxConnections: number;
@@ -34,7 +36,7 @@ export class Listeners {
   /** Opens and closes per-resource ports so that they match the resources. A port that cannot be had is reported, not fatal. */
   async follow(resources: readonly Resource[]): Promise<void> {
     const wanted = new Map<string, number>();
-    for (const { name, listenPort } of resources) if (listenPort !== null) wanted.set(name, listenPort);
+    for (const { name, listenPort, protocol } of resources) if (listenPort !== null && this.#options.protocols.includes(protocol)) wanted.set(name, listenPort);
     for (const [name, { server, port }] of this.#servers) {
       if (name === '' || wanted.get(name) === port) continue;
       this.#servers.delete(name);

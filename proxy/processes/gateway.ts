@@ -1,30 +1,34 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { GatewayRequests } from '../approval/gateway-requests.ts';
 import { AuditClient } from '../audit/client.ts';
 import { asAppError, fail } from '../contract/errors.ts';
-import { Resource } from '../contract/resource.ts';
+import { Resource, type Protocol } from '../contract/resource.ts';
 import type { LeasedCredential, RecordingKey, Snapshot } from '../contract/snapshot.ts';
-import type { Approver } from '../contract/user.ts';
 import { loadCatalogue } from '../engines/postgres/catalogue.ts';
 import { createClassifier, loadParser, type SqlParser } from '../engines/postgres/classify.ts';
 import { createPostgresEngine } from '../engines/postgres/index.ts';
 import { createInspector, type Inspector } from '../engines/postgres/inspect.ts';
 import type { CatalogueLoading } from '../engines/postgres/client-catalogue.ts';
-import { createIdentity, type Identity } from '../identity/identity.ts';
+import { createIdentity } from '../identity/identity.ts';
 import { lastingRpc, type LastingRpc } from '../ipc/rpc.ts';
 import { systemClock } from '../lib/clock.ts';
 import { Secret } from '../lib/secret.ts';
-import { createMasking, type Masking } from '../masking/masking.ts';
-import type { Credential, EngineLimits } from '../pipeline/engine.ts';
+import { createMasking } from '../masking/masking.ts';
+import { maskText } from '../masking/text.ts';
+import type { Credential, Engine, EngineLimits } from '../pipeline/engine.ts';
 import { header, timestamp } from '../pipeline/headers.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
 import type { ControlPort, RecorderPort } from '../pipeline/ports.ts';
-import { createPolicy, type Policy } from '../policy/policy.ts';
+import { createPolicy } from '../policy/policy.ts';
 import { createRecorder } from '../recording/recorder.ts';
+import { Upstreams } from '../wire/web/upstream.ts';
 import { boot } from './boot.ts';
+import { jsonFetcher } from './fetch-json.ts';
+import { InForce, type Features } from './gateway-in-force.ts';
 import { Listeners } from './gateway-listeners.ts';
+import { webParts, type WebParts } from './gateway-web.ts';
 
 const Listener = z.strictObject({ host: z.string(), port: z.int() });
 const Boot = z.strictObject({
@@ -33,7 +37,9 @@ const Boot = z.strictObject({
   auditSocket: z.string(),
   controlSocket: z.string(),
   controlSecret: z.string(),
-  listeners: z.strictObject({ postgres: Listener }),
+  listeners: z.strictObject({ postgres: Listener, web: Listener }),
+  /** of the control API: our own MCP server is there */
+  controlUrl: z.string(),
   tls: z.strictObject({ key: z.string(), cert: z.string() }),
   digestKey: z.base64(),
   pepper: z.base64(),
@@ -47,59 +53,11 @@ const recheckMs = 500;
 const firstSnapshotDeadlineMs = 15_000;
 
 const Kill = z.object({ session: z.string(), reason: z.string() });
-const OnTarget = z.object({ resource: Resource, credential: z.object({ account: z.string(), password: z.string() }) });
+const OnTarget = z.object({ resource: Resource, credential: z.object({ account: z.string(), password: z.string(), secretVersion: z.int() }) });
 const Classify = OnTarget.extend({ database: z.string(), statement: z.string() });
-
-interface Features {
-  readonly identity: Identity;
-  readonly policy: Policy;
-  readonly masking: Masking;
-}
 
 function log(line: string): void {
   process.stderr.write(`${new Date().toISOString()} ${line.slice(0, 2_000)}\n`);
-}
-
-/** The snapshot in force, applied to every feature at once. */
-class InForce {
-  readonly first: PromiseWithResolvers<void> = Promise.withResolvers();
-  readonly #features: Features;
-  #snapshot: Snapshot | null = null;
-  #byName = new Map<string, Resource>();
-
-  constructor(features: Features) {
-    this.#features = features;
-  }
-
-  resource(name: string): Resource | null {
-    return this.#byName.get(name) ?? null;
-  }
-
-  get resources(): readonly Resource[] {
-    return this.#snapshot?.resources ?? [];
-  }
-
-  get approvers(): readonly Approver[] {
-    return this.#snapshot?.approvers ?? [];
-  }
-
-  /** of a service account, by id */
-  owner(id: string): string | null {
-    return this.#snapshot?.serviceAccounts.find((account) => account.id === id)?.owner ?? null;
-  }
-
-  /** Policies come first: if they cannot be taken, nothing of the snapshot is, and the old state stays. */
-  apply(snapshot: Snapshot): void {
-    if (this.#snapshot !== null && snapshot.version < this.#snapshot.version) return;
-    const { identity, policy, masking } = this.#features;
-    policy.update(snapshot.policies.version, snapshot.policies.files);
-    policy.beside(snapshot.shadow);
-    identity.update(snapshot);
-    masking.update(snapshot.maskingRules);
-    this.#snapshot = snapshot;
-    this.#byName = new Map(snapshot.resources.map((resource) => [resource.name, resource]));
-    this.first.resolve();
-  }
 }
 
 function controlPort(rpc: LastingRpc): ControlPort {
@@ -125,11 +83,12 @@ function requestControl(rpc: LastingRpc): ConstructorParameters<typeof GatewayRe
   };
 }
 
-function featuresOf(parameters: Boot): Features {
+function featuresOf(parameters: Boot, upstreams: Upstreams): Features {
   const onFault = (error: unknown): void => {
     log(`policy: ${asAppError(error).detail ?? asAppError(error).message}`);
   };
-  return { identity: createIdentity(systemClock, secretBytes(parameters.pepper)), policy: createPolicy({ onFault }), masking: createMasking() };
+  const trusting = { fetchJson: jsonFetcher(upstreams), mask: maskText };
+  return { identity: createIdentity(systemClock, secretBytes(parameters.pepper), trusting), policy: createPolicy({ onFault }), masking: createMasking() };
 }
 
 function recorderOf({ dir, instance }: Boot, audit: AuditClient): RecorderPort {
@@ -155,13 +114,16 @@ class Gateway {
   readonly #rpc: LastingRpc;
   readonly #requests: GatewayRequests;
   readonly #pipeline: Pipeline;
-  readonly #listeners: Listeners;
-  /** port of the shared listener; null: not open yet */
-  #shared: number | null = null;
+  readonly #databases: Listeners;
+  readonly #web: Listeners;
+  readonly #brokers: WebParts;
+  /** ports of the shared listeners; null: not open yet */
+  #shared: { readonly postgres: number; readonly web: number } | null = null;
 
   constructor(parameters: Boot, parts: { audit: AuditClient; parser: SqlParser }) {
     const { audit, parser } = parts;
-    const features = featuresOf(parameters);
+    const upstreams = new Upstreams();
+    const features = featuresOf(parameters, upstreams);
     const loading: CatalogueLoading = {
       loadCatalogue: (query, previous) => loadCatalogue(query, parser, previous),
       createClassifier: (catalogue) => createClassifier(catalogue, { parser }),
@@ -171,6 +133,7 @@ class Gateway {
     this.#inspector = createInspector(loading);
     this.#inForce = new InForce(features);
     this.#rpc = this.#connect();
+    const control = controlPort(this.#rpc);
     this.#requests = new GatewayRequests({
       clock: systemClock,
       control: requestControl(this.#rpc),
@@ -184,16 +147,37 @@ class Gateway {
         policy: features.policy.port,
         masking: features.masking.port,
         recorder: recorderOf(parameters, audit),
-        control: controlPort(this.#rpc),
+        control,
         approval: this.#requests,
         resource: (name) => this.#inForce.resource(name),
       },
       { gateway: parameters.instance, limits, clock: systemClock, digestKey: secretBytes(parameters.digestKey) },
     );
-    this.#listeners = new Listeners({
-      engine: createPostgresEngine({ ...loading, clock: systemClock }),
-      host: parameters.listeners.postgres.host,
-      gate: (address, pinned) => this.#pipeline.gate({ address, pinned, tls: parameters.tls }),
+    this.#brokers = webParts({
+      own: { controlUrl: parameters.controlUrl, cert: parameters.tls.cert, forwarder: new Secret(parameters.controlSecret) },
+      upstreams,
+      identity: features.identity,
+      pins: () => this.#inForce.toolPins,
+      resource: (name) => this.#inForce.resource(name),
+      control: this.#rpc,
+      loading,
+      masking: features.masking.port,
+      lease: (session, resource) => control.lease(session, resource),
+      audit,
+      log,
+    });
+    this.#databases = this.#listenersOf('postgres', createPostgresEngine({ ...loading, clock: systemClock }), ['postgres']);
+    this.#web = this.#listenersOf('web', this.#brokers.engine, ['http', 'mcp']);
+  }
+
+  #listenersOf(name: 'postgres' | 'web', engine: Engine, protocols: readonly Protocol[]): Listeners {
+    const { tls, listeners } = this.#parameters;
+    const names = namesOf(tls.cert);
+    return new Listeners({
+      engine,
+      host: listeners[name].host,
+      protocols,
+      gate: (address, pinned) => this.#pipeline.gate({ protocols, address, pinned, tls, names }),
       maxConnections,
       maxPerAddress,
       onFault: log,
@@ -207,11 +191,12 @@ class Gateway {
     }, firstSnapshotDeadlineMs);
     await this.#inForce.first.promise;
     clearTimeout(late);
-    const shared = await this.#listeners.listen(this.#parameters.listeners.postgres.port);
-    await this.#listeners.follow(this.#inForce.resources);
+    const { listeners } = this.#parameters;
+    const shared = { postgres: await this.#databases.listen(listeners.postgres.port), web: await this.#web.listen(listeners.web.port) };
+    await this.#followPorts();
     this.#shared = shared;
     this.#sayListening();
-    return { ...this.#listeners.ports(), postgres: shared };
+    return { ...this.#databases.ports(), ...this.#web.ports(), ...shared };
   }
 
   /** What expires is noticed here; control hears how the sessions get on. */
@@ -221,7 +206,9 @@ class Gateway {
   }
 
   async close(): Promise<void> {
-    await this.#listeners.close();
+    await Promise.all([this.#databases.close(), this.#web.close()]);
+    await this.#pipeline.stop('The gateway stops.');
+    await this.#brokers.close();
     this.#rpc.close();
     await this.#parser[Symbol.asyncDispose]();
   }
@@ -257,10 +244,13 @@ class Gateway {
         },
         probe: async (given) => {
           const { resource, credential } = OnTarget.parse(given);
+          if (resource.protocol !== 'postgres') return this.#brokers.probe(resource, secretOf(credential));
           await this.#inspector.probe(resource, secretOf(credential));
+          return null;
         },
         classify: (given) => {
           const { resource, credential, database, statement } = Classify.parse(given);
+          if (resource.protocol !== 'postgres') throw fail('ERR_INVALID_INPUT', { message: 'Only resources of databases have statements.' });
           return this.#inspector.classify(resource, secretOf(credential), { database, statement });
         },
       },
@@ -268,14 +258,23 @@ class Gateway {
   }
 
   #sayListening(): void {
-    const { host } = this.#parameters.listeners.postgres;
-    if (this.#shared !== null) this.#rpc.notify('listening', { listeners: [{ protocol: 'postgres', host, port: this.#shared }] });
+    const { postgres, web } = this.#parameters.listeners;
+    if (this.#shared === null) return;
+    const listeners = [
+      { protocol: 'postgres', host: postgres.host, port: this.#shared.postgres },
+      { protocol: 'web', host: web.host, port: this.#shared.web },
+    ];
+    this.#rpc.notify('listening', { listeners });
   }
 
   #follow(snapshot: Snapshot): void {
     this.#inForce.apply(snapshot);
     this.#pipeline.recheck();
-    if (this.#listeners.isOpen) void this.#listeners.follow(this.#inForce.resources);
+    if (this.#shared !== null) void this.#followPorts();
+  }
+
+  async #followPorts(): Promise<void> {
+    await Promise.all([this.#databases, this.#web].map((listeners) => listeners.follow(this.#inForce.resources)));
   }
 }
 
@@ -301,8 +300,14 @@ function secretBytes(base64: string): Secret<Uint8Array> {
   return new Secret(Buffer.from(base64, 'base64'));
 }
 
-function secretOf(credential: { account: string; password: string }): Credential {
-  return { account: credential.account, password: new Secret(credential.password) };
+function secretOf({ account, password, secretVersion }: { account: string; password: string; secretVersion: number }): Credential {
+  return { account, password: new Secret(password), version: secretVersion };
+}
+
+/** Host names and addresses of the certificate: what clients call this gateway. */
+function namesOf(cert: string): string[] {
+  const names = new X509Certificate(cert).subjectAltName ?? '';
+  return names.split(', ').map((name) => name.replace(/^(DNS|IP Address):/, '').toLowerCase());
 }
 
 await boot(Boot, start);

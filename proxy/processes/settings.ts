@@ -28,7 +28,7 @@ export function custodyOf(custody: Custody, create: boolean): KeyCustody {
 export const ServeConfig = z
   .strictObject({
     name: z.string(),
-    listeners: z.strictObject({ control: Listener, postgres: Listener }).partial(),
+    listeners: z.strictObject({ control: Listener, postgres: Listener, web: Listener }).partial(),
     /** further names and addresses that clients use, for the certificate */
     tlsNames: z.array(z.string().regex(/^[A-Za-z0-9:._-]{1,253}$/)).max(32),
     keyEncryption: z.discriminatedUnion('from', [

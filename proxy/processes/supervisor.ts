@@ -151,7 +151,7 @@ class Launch {
     );
     await this.#begin(
       'gateway',
-      () => gatewayParameters(this.#started, this.ports),
+      () => ({ ...gatewayParameters(this.#started, this.ports), controlUrl: this.controlUrl }),
       (said) => {
         this.ports = portsOf(said['ports']);
       },
@@ -268,14 +268,17 @@ function controlParameters(
 }
 
 function gatewayParameters({ layout, appliance, keys, tls, secrets }: Started, ports: Readonly<Record<string, number>>): Record<string, unknown> {
-  const { postgres } = appliance.listeners;
+  const { postgres, web } = appliance.listeners;
   return {
     dir: layout.dir,
     instance: 'gwy_main',
     auditSocket: layout.auditSocket,
     controlSocket: layout.controlSocket,
     controlSecret: secrets.control,
-    listeners: { postgres: { host: postgres.host, port: ports['postgres'] ?? postgres.port } },
+    listeners: {
+      postgres: { host: postgres.host, port: ports['postgres'] ?? postgres.port },
+      web: { host: web.host, port: ports['web'] ?? web.port },
+    },
     tls: { key: tls.key, cert: tls.cert },
     digestKey: keys['input-digest'],
     pepper: keys['scram-fake-salt'],
@@ -294,7 +297,11 @@ function initialAppliance(config: ServeConfig): Appliance {
     name,
     // letters that no other installation on a machine of this name has
     origin: `${host}/postern/${randomLetters(8)}`,
-    listeners: { postgres: { host: '127.0.0.1', port: 15_432 }, control: { host: '127.0.0.1', port: 8_443 } },
+    listeners: {
+      postgres: { host: '127.0.0.1', port: 15_432 },
+      control: { host: '127.0.0.1', port: 8_443 },
+      web: { host: '127.0.0.1', port: 8_444 },
+    },
     tls: null,
     setUp: { state: 'done', at: new Date().toISOString() },
   };

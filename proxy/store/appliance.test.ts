@@ -24,7 +24,7 @@ function initial(): Appliance {
     format: 'postern-appliance/1',
     name: 'office',
     origin: 'postern.example/office',
-    listeners: { postgres: { host: '127.0.0.1', port: 15_432 }, control: { host: '127.0.0.1', port: 8443 } },
+    listeners: { postgres: { host: '127.0.0.1', port: 15_432 }, control: { host: '127.0.0.1', port: 8443 }, web: { host: '127.0.0.1', port: 8444 } },
     tls: null,
     setUp: { state: 'pending', linkHash: 'a'.repeat(43) },
   };

@@ -16,7 +16,7 @@ export const Appliance = z
     name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$/),
     /** origin line of the audit log (c2sp.org/tlog-checkpoint); never changes */
     origin: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,200}(?:\/[A-Za-z0-9._-]{1,100}){0,4}$/),
-    listeners: z.strictObject({ postgres: Listener, control: Listener }),
+    listeners: z.strictObject({ postgres: Listener, control: Listener, web: Listener.default({ host: '127.0.0.1', port: 8_444 }) }),
     tls: z.strictObject({ certificate: path, key: path, authority: path }).nullable(),
     setUp: z.discriminatedUnion('state', [
       /** SHA-256 of the secret in the one-time link, base64url */

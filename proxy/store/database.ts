@@ -5,9 +5,10 @@ import { AppError, reasonOf } from '../lib/errors.ts';
 import { sql as state } from './migrations/0001_state.ts';
 import { sql as approvals } from './migrations/0002_approvals.ts';
 import { sql as witnesses } from './migrations/0003_witnesses.ts';
+import { sql as workloads } from './migrations/0004_workloads.ts';
 
 /** In order; the database's user_version counts those applied. Never edit one that was released: add the next. */
-const migrations: readonly string[] = [state, approvals, witnesses];
+const migrations: readonly string[] = [state, approvals, witnesses, workloads];
 
 /** Synchronous: for the control process only. The file and its journals are 0600. Throws ERR_STATE_DAMAGED. */
 export function openDatabase(path: string): DatabaseSync {

@@ -28,7 +28,7 @@ export function documentOf<T>(schema: z.ZodType<T>, row: NonNullable<Row>): T {
 /** A table of (id, name, position, document). */
 export function namedDocuments<T extends { id: string; name: string }>(
   database: DatabaseSync,
-  table: 'service_accounts' | 'resources' | 'users' | 'webhooks' | 'witnesses',
+  table: 'service_accounts' | 'resources' | 'users' | 'webhooks' | 'witnesses' | 'trust_rules',
   schema: z.ZodType<T>,
 ): NamedReader<T> & Writer<T> {
   const all = database.prepare(`SELECT document FROM ${table} ORDER BY name`);

@@ -7,6 +7,7 @@ import { Resource } from '../contract/resource.ts';
 import { approvalTable } from './reduce-approvals.ts';
 import { absent, nameFree, present, row, type Row } from './reduce-row.ts';
 import { witnessTable } from './reduce-witnesses.ts';
+import { workloadTable } from './reduce-workloads.ts';
 import { PolicySet, type ReadableState } from './repositories.ts';
 
 const StoredSecret = z.strictObject({ id: z.string().startsWith('sec_'), version: z.int().min(1) });
@@ -35,18 +36,9 @@ const stateTable = {
     check: (state, value) => {
       present(state.serviceAccounts.find(value.id));
     },
-    // its tokens go with it
+    // its tokens and the trust rules that lead to it go with it
     apply: (state, at, value) => {
       state.serviceAccounts.delete(at, value.id);
-    },
-  }),
-  'token.created': row(Token, {
-    check: (state, value) => {
-      if (state.tokens.find(value.id) !== null) throw fail('ERR_CONFLICT');
-      present(state.serviceAccounts.find(value.serviceAccount));
-    },
-    apply: (state, at, value) => {
-      state.tokens.put(at, value);
     },
   }),
   'token.revoked': row(Token, {
@@ -74,6 +66,8 @@ const stateTable = {
       portFree(state, value);
     },
     apply: (state, at, value) => {
+      const before = state.resources.find(value.id);
+      if (before !== null && before.name !== value.name) state.toolPins.forget(at, before.name);
       state.resources.put(at, value);
     },
   }),
@@ -82,6 +76,9 @@ const stateTable = {
       present(state.resources.find(value.id));
     },
     apply: (state, at, value) => {
+      const before = state.resources.find(value.id);
+      // whatever is added under its name later was agreed to by nobody
+      if (before !== null) state.toolPins.forget(at, before.name);
       state.resources.delete(at, value.id);
     },
   }),
@@ -118,6 +115,7 @@ const stateTable = {
   }),
   ...approvalTable,
   ...witnessTable,
+  ...workloadTable,
 } as const satisfies Partial<Record<EventCode, Row>>;
 
 /** The events that change the state; every other code leaves it as it is. */

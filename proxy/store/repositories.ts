@@ -1,14 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { MaskingRule } from '../contract/masking-rule.ts';
-import { ServiceAccount, Token } from '../contract/principal.ts';
+import { ServiceAccount } from '../contract/principal.ts';
 import { Resource } from '../contract/resource.ts';
 import type { PolicyFile } from '../contract/snapshot.ts';
 import { User, Invitation } from '../contract/user.ts';
 import { Webhook } from '../contract/webhook.ts';
+import { TrustRule } from '../contract/trust-rule.ts';
 import { Witness } from '../contract/witness.ts';
 import { documentOf, namedDocuments, ownedDocuments, type NamedReader, type Reader, type Row, type Writer } from './documents.ts';
 import type { LogPosition } from './position.ts';
+import { tokens, toolPins, type TokenReader, type TokenWriter, type ToolPinReader, type ToolPinWriter } from './workload-repositories.ts';
 import { approvalRequests, grants, type GrantReader, type GrantWriter, type RequestReader, type RequestWriter } from './request-repositories.ts';
 
 export const PolicySet = z.strictObject({
@@ -34,7 +36,7 @@ export interface ReadableState {
   /** how many state events made this state */
   readonly version: number;
   readonly serviceAccounts: NamedReader<ServiceAccount>;
-  readonly tokens: Reader<Token>;
+  readonly tokens: TokenReader;
   readonly resources: NamedReader<Resource>;
   readonly secrets: Reader<StoredSecret>;
   readonly policies: {
@@ -53,13 +55,15 @@ export interface ReadableState {
   readonly grants: GrantReader;
   readonly webhooks: NamedReader<Webhook>;
   readonly witnesses: NamedReader<Witness>;
+  readonly trustRules: NamedReader<TrustRule>;
+  readonly toolPins: ToolPinReader;
   /** the policies that are evaluated beside those in force; null: none */
   readonly shadow: { current(): PolicySet | null };
 }
 
 export interface WritableState extends ReadableState {
   readonly serviceAccounts: NamedReader<ServiceAccount> & Writer<ServiceAccount>;
-  readonly tokens: Reader<Token> & Writer<Token>;
+  readonly tokens: TokenReader & TokenWriter;
   readonly resources: NamedReader<Resource> & Writer<Resource>;
   readonly secrets: Reader<StoredSecret> & Writer<StoredSecret>;
   readonly policies: ReadableState['policies'] & { replace(at: LogPosition, set: PolicySet): void };
@@ -70,6 +74,8 @@ export interface WritableState extends ReadableState {
   readonly grants: GrantReader & GrantWriter;
   readonly webhooks: NamedReader<Webhook> & Writer<Webhook>;
   readonly witnesses: NamedReader<Witness> & Writer<Witness>;
+  readonly trustRules: NamedReader<TrustRule> & Writer<TrustRule>;
+  readonly toolPins: ToolPinReader & ToolPinWriter;
   readonly shadow: ReadableState['shadow'] & { replace(at: LogPosition, set: PolicySet): void };
 }
 
@@ -83,7 +89,7 @@ export function repositoriesOf(database: DatabaseSync): WritableState {
       return Number(cursor.get()?.['version']);
     },
     serviceAccounts: namedDocuments(database, 'service_accounts', ServiceAccount),
-    tokens: ownedDocuments(database, { table: 'tokens', owner: 'service_account', schema: Token, ownerOf: ({ serviceAccount }) => serviceAccount }),
+    tokens: tokens(database),
     resources: namedDocuments(database, 'resources', Resource),
     secrets: secrets(database),
     policies: policies(database),
@@ -94,6 +100,8 @@ export function repositoriesOf(database: DatabaseSync): WritableState {
     grants: grants(database),
     webhooks: namedDocuments(database, 'webhooks', Webhook),
     witnesses: namedDocuments(database, 'witnesses', Witness),
+    trustRules: namedDocuments(database, 'trust_rules', TrustRule),
+    toolPins: toolPins(database),
     shadow: shadowPolicies(database),
   };
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MaskingRule } from '../contract/masking-rule.ts';
 import type { ApprovalRequest, Grant } from '../contract/approval-request.ts';
 import type { ServiceAccount, Token } from '../contract/principal.ts';
-import type { Resource } from '../contract/resource.ts';
+import type { PostgresResource } from '../contract/resource.ts';
 import type { Invitation, User } from '../contract/user.ts';
 import { discardDatabase } from './database.ts';
 import { positionOf } from './position.ts';
@@ -73,7 +73,7 @@ const token = (id: string, owner: string, more: Partial<Token> = {}): Token => (
   verifiers: { scram: { iterations: 4096, storedKey: 's', serverKey: 'k' } },
   ...more,
 });
-const resource = (name: string, more: Partial<Resource> = {}): Resource => ({
+const resource = (name: string, more: Partial<PostgresResource> = {}): PostgresResource => ({
   id: `res_${name}`,
   name,
   protocol: 'postgres',

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
-import type { ResourceView } from '../../contract/api-views.ts';
+import type { z } from 'zod';
+import type { TargetTls } from '../../contract/resource.ts';
 import { fail } from '../../contract/errors.ts';
 import type { MaskingRule } from '../../contract/masking-rule.ts';
 import { MaskingRules } from '../../contract/api-views.ts';
 import { count, every, port } from '../arguments.ts';
-import { fields, table } from '../output.ts';
+import { table } from '../output.ts';
+import { resourceTable, resourceText } from '../resource-text.ts';
 import { asked, readNamed, readPassword, type Cli } from '../session.ts';
+import { addWebResourceCommands } from './web-resources.ts';
 
 interface ResourceOptions {
   readonly host?: string;
@@ -30,7 +33,7 @@ export function addResourceCommands(program: Command, cli: Cli): void {
       const { client, print } = asked(command, cli);
       const api = await client();
       const items = await every((cursor) => api.call('listResources', { limit: 1_000, cursor }));
-      print(items, () => table(['NAME', 'PROTOCOL', 'TARGET', 'DATABASE', 'ACCOUNT', 'OWN PORT'], items.map(rowOf)));
+      print(items, () => resourceTable(items));
     });
   group
     .command('show <name>')
@@ -38,9 +41,10 @@ export function addResourceCommands(program: Command, cli: Cli): void {
     .action(async (name: string, _options, command: Command) => {
       const { client, print } = asked(command, cli);
       const resource = await (await client()).call('showResource', { name });
-      print(resource, () => textOf(resource));
+      print(resource, () => resourceText(resource));
     });
   addChanges(group, cli);
+  addWebResourceCommands(group, cli);
   group
     .command('remove <name>')
     .description('removes it and its credential')
@@ -61,7 +65,7 @@ export function addResourceCommands(program: Command, cli: Cli): void {
 }
 
 function addChanges(group: Command, cli: Cli): void {
-  settings(group.command('add <name>').description('adds one; the credential is read from standard input'))
+  settings(group.command('add <name>').description('adds a PostgreSQL database; the credential is read from standard input (others: add-http, add-mcp)'))
     .option('--password-file <file>', 'read the credential from here')
     .action(async (name: string, options: ResourceOptions, command: Command) => {
       const { client, print } = asked(command, cli);
@@ -81,9 +85,9 @@ function addChanges(group: Command, cli: Cli): void {
         password,
         ...optional(options),
       });
-      print(resource, () => textOf(resource));
+      print(resource, () => resourceText(resource));
     });
-  settings(group.command('update <name>').description('changes one; with --password-file - also its credential, from standard input'))
+  settings(group.command('update <name>').description('changes one; with --password-file - also its credential, from standard input (all settings: apply)'))
     .option('--password-file <file>', 'replace the credential by this one; `-` is standard input')
     .action(async (name: string, options: ResourceOptions, command: Command) => {
       const { client, print } = asked(command, cli);
@@ -98,7 +102,7 @@ function addChanges(group: Command, cli: Cli): void {
       const patch = { host, port: targetPort, database, account, tls, ...optional(options) };
       const changed = Object.values(patch).some((value) => value !== undefined);
       const resource = changed ? await api.call('updateResource', { name, ...patch }) : await api.call('showResource', { name });
-      print(resource, () => textOf(resource));
+      print(resource, () => resourceText(resource));
     });
 }
 
@@ -162,7 +166,7 @@ function settings(command: Command): Command {
     .option('--record-bytes <count>', 'masked result bytes kept per operation', count);
 }
 
-async function tlsOf({ tls, tlsCa, tlsServerName }: ResourceOptions): Promise<ResourceView['tls'] | undefined> {
+async function tlsOf({ tls, tlsCa, tlsServerName }: ResourceOptions): Promise<z.infer<typeof TargetTls> | undefined> {
   if (tls === 'disable') return { mode: 'disable' };
   if (tls !== undefined && tls !== 'verify-full')
     throw fail('ERR_INVALID_INPUT', { message: '--tls is disable or verify-full.', hint: 'There is no mode that encrypts without checking the certificate.' });
@@ -176,26 +180,6 @@ function optional({ listenPort, sharedPortOnly, recordBytes }: ResourceOptions):
     ...(sharedPortOnly === true && { listenPort: null }),
     ...(recordBytes !== undefined && { recording: { maxBytesPerOperation: recordBytes } }),
   };
-}
-
-function rowOf({ name, protocol, host, port: targetPort, database, account, listenPort }: ResourceView): string[] {
-  return [name, protocol, `${host}:${String(targetPort)}`, database, account, listenPort === null ? '–' : String(listenPort)];
-}
-
-function textOf(resource: ResourceView): string {
-  const { name, protocol, host, port: targetPort, database, account, listenPort, tls, recording, id, createdAt } = resource;
-  return fields({
-    name,
-    protocol,
-    target: `${host}:${String(targetPort)}`,
-    database,
-    account,
-    tls: tls.mode,
-    'own port': listenPort,
-    'recorded bytes per operation': recording.maxBytesPerOperation,
-    created: createdAt,
-    id,
-  });
 }
 
 function columnOf(path: string): { schema: string; table: string; column: string } {

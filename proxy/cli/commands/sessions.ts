@@ -28,7 +28,7 @@ export function addSessionCommands(program: Command, cli: Cli): void {
     .action(async (id: string, _options, command: Command) => {
       const { client, print } = asked(command, cli);
       const session = await (await client()).call('showSession', { id });
-      print(session, () => fields({ ...session }));
+      print(session, () => fields({ ...session, protocol: session.protocol ?? null }));
     });
   group
     .command('replay <id>')

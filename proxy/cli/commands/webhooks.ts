@@ -21,9 +21,9 @@ export function addWebhookCommands(program: Command, cli: Cli): void {
   group
     .command('add <name>')
     .description('adds a receiver; the key that signs its messages is shown this once')
-    .requiredOption('--url <url>', 'where messages are posted')
+    .requiredOption('--to <url>', 'where messages are posted')
     .addOption(new Option('--format <format>', 'what the receiver understands').choices(['json', 'slack', 'teams']).default('json'))
-    .action(async (name: string, { url, format }: { url: string; format: Webhook['format'] }, command: Command) => {
+    .action(async (name: string, { to: url, format }: { to: string; format: Webhook['format'] }, command: Command) => {
       const { client, print } = asked(command, cli);
       const webhook = await (await client()).call('createWebhook', { name, url, format });
       print(webhook, () => `${webhook.key}\n`);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { fail } from '../../contract/errors.ts';
 import type { Facts } from '../../contract/operation.ts';
 import type { Caller } from '../../contract/principal.ts';
+import { databaseOf, rootType, type Resource } from '../../contract/resource.ts';
 import type { PolicyFile, Snapshot } from '../../contract/snapshot.ts';
 import type { AppError } from '../../lib/errors.ts';
 import { compilePolicies, type CompiledPolicies, type PolicyFault } from '../../policy/compile.ts';
@@ -85,13 +86,14 @@ function answerHandlers({ state, clock }: Ports): Pick<Handlers, 'checkPolicies'
       const compilation = compilePolicies(files);
       return { faults: compilation.ok ? [] : compilation.faults.map((fault) => ({ ...fault })) };
     },
-    explainPolicy: ({ principal, resource: name, database, facts = connecting }) => {
+    explainPolicy: ({ principal, resource: name, database, facts: given }) => {
       const snapshot = state.snapshot();
       const resource = needResource(snapshot, name);
+      const facts = given ?? connectingTo(resource);
       const request = {
         principal: principalOf(snapshot, principal, clock.now()),
         resource: name,
-        database: database ?? resource.database,
+        database: database ?? databaseOf(resource),
         account: resource.account,
         origin: '127.0.0.1',
       };
@@ -118,12 +120,14 @@ function policyFault(faults: readonly PolicyFault[]): AppError {
 }
 
 /** What is asked before the first command. */
-const connecting: Facts = {
-  acts: [{ action: 'connect', object: { type: 'Database', path: [] } }],
-  effect: 'none',
-  context: { kind: 'connect', statements: 0, has_where: false, tables: [], columns: [], functions: [], has_limit: false },
-  template: '',
-};
+function connectingTo({ protocol }: Resource): Facts {
+  return {
+    acts: [{ action: 'connect', object: { type: rootType[protocol], path: [] } }],
+    effect: 'none',
+    context: { kind: 'connect', statements: 0, has_where: false, tables: [], columns: [], functions: [], has_limit: false },
+    template: '',
+  };
+}
 
 function principalOf(snapshot: Snapshot, name: string, now: number): Caller {
   const account = needAccount(snapshot, name);

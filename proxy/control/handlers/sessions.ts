@@ -7,7 +7,7 @@ import type { ControlPorts } from '../ports.ts';
 import { indexOf } from './paging.ts';
 
 type Names = 'listSessions' | 'showSession' | 'killSession' | 'readRecording' | 'watchSession';
-type Ports = Pick<ControlPorts, 'sessions' | 'history' | 'audit' | 'recordings' | 'mask'>;
+type Ports = Pick<ControlPorts, 'sessions' | 'history' | 'audit' | 'recordings' | 'mask' | 'state'>;
 
 export function sessionHandlers(ports: Ports): Pick<Handlers, Names> {
   return { ...readHandlers(ports), ...watchHandlers(ports) };
@@ -20,7 +20,7 @@ function readHandlers(ports: Ports): Pick<Handlers, 'listSessions' | 'showSessio
       const filter = { principal, resource };
       const place = placeOf(cursor, state);
       if (place.of === 'ended') return pastPage(filter, { limit, before: place.before }, ports);
-      const live = livePage(filter, { limit, after: place.after }, sessions);
+      const live = livePage(filter, { limit, after: place.after }, ports);
       if (live.next !== null || state === 'live') return live;
       // the live ones come first; what is left of the page is for those that ended
       const room = limit - live.items.length;
@@ -92,8 +92,8 @@ interface SessionPage {
   next: string | null;
 }
 
-function livePage({ principal, resource }: SessionFilter, { limit, after }: { limit: number; after: string | null }, sessions: Ports['sessions']): SessionPage {
-  const matching = sessions
+function livePage({ principal, resource }: SessionFilter, { limit, after }: { limit: number; after: string | null }, ports: Ports): SessionPage {
+  const matching = ports.sessions
     .list()
     .filter((session) => (principal === undefined || session.principal === principal) && (resource === undefined || session.resource === resource))
     .map((session) => ({ key: `${session.startedAt} ${session.id}`, session }))
@@ -101,36 +101,42 @@ function livePage({ principal, resource }: SessionFilter, { limit, after }: { li
     .sort((a, b) => (a.key < b.key ? 1 : -1));
   const shown = matching.slice(0, limit);
   const last = shown.at(-1);
-  return { items: shown.map(({ session }) => liveView(session)), next: matching.length > limit && last !== undefined ? `live ${last.key}` : null };
+  return { items: shown.map(({ session }) => liveView(session, ports)), next: matching.length > limit && last !== undefined ? `live ${last.key}` : null };
 }
 
 /** A session that is live now is none of these, whatever the log says of it so far. */
-async function pastPage(filter: SessionFilter, page: { limit: number; before: number }, { sessions, history }: Ports): Promise<SessionPage> {
+async function pastPage(filter: SessionFilter, page: { limit: number; before: number }, ports: Ports): Promise<SessionPage> {
+  const { sessions, history } = ports;
   const items: SessionView[] = [];
   for (let { before } = page; ; ) {
     const rows = await history.sessions({ ...filter, before, limit: page.limit });
     const live = new Set(sessions.list().map(({ id }) => id));
     for (const row of rows) {
       before = row.started;
-      if (!live.has(row.id)) items.push(pastView(row));
+      if (!live.has(row.id)) items.push(pastView(row, ports));
       if (items.length === page.limit) return { items, next: String(before) };
     }
     if (rows.length < page.limit) return { items, next: null };
   }
 }
 
-async function show(id: string, { sessions, history }: Pick<Ports, 'sessions' | 'history'>): Promise<SessionView> {
-  const live = sessions.list().find((session) => session.id === id);
-  if (live) return liveView(live);
-  const past = await history.session(id);
+async function show(id: string, ports: Ports): Promise<SessionView> {
+  const live = ports.sessions.list().find((session) => session.id === id);
+  if (live) return liveView(live, ports);
+  const past = await ports.history.session(id);
   if (past === null) throw fail('ERR_NOT_FOUND', { message: `There is no session ${id}.` });
-  return pastView(past);
+  return pastView(past, ports);
 }
 
-function liveView({ gateway: _, ...session }: LiveSession): SessionView {
-  return { ...session, state: 'live', endedAt: null, reason: null, recordingRoot: null };
+function liveView({ gateway: _, ...session }: LiveSession, ports: Ports): SessionView {
+  return { ...session, ...protocolOf(session, ports), state: 'live', endedAt: null, reason: null, recordingRoot: null };
 }
 
-function pastView({ started: _, ...session }: PastSession): SessionView {
-  return { ...session, state: 'ended' };
+function pastView({ started: _, ...session }: PastSession, ports: Ports): SessionView {
+  return { ...session, ...protocolOf(session, ports), state: 'ended' };
+}
+
+function protocolOf({ resource }: { readonly resource: string }, { state }: Ports): Pick<SessionView, 'protocol'> {
+  const protocol = state.snapshot().resources.find(({ name }) => name === resource)?.protocol;
+  return protocol === undefined ? {} : { protocol };
 }

@@ -34,7 +34,7 @@ async function connect(port: number, tls: 'disable' | 'verify-full' = 'disable',
   const target = await connectTarget({
     resource: { host, port, tls: { mode: tls } },
     database: 'bank',
-    credential: { account: 'vaulted', password: new Secret('hidden') },
+    credential: { account: 'vaulted', password: new Secret('hidden'), version: 1 },
     parameters: new Map(),
     scramKeys: new ScramKeys(),
     maxMessageBytes: 1_000_000,
@@ -110,7 +110,7 @@ describe('a catalogue query', () => {
       maxMessageBytes: 1000,
       deadlineMs: 400,
     };
-    const asked = brieflyConnected(options, { account: 'a', password: new Secret('b') }, async (target) => {
+    const asked = brieflyConnected(options, { account: 'a', password: new Secret('b'), version: 1 }, async (target) => {
       target.connection.socket.write(frame(0x51, cstring('select 1')));
       return target.connection.reader.bytes(1);
     });

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { fail } from '../../contract/errors.ts';
-import type { Resource } from '../../contract/resource.ts';
+import type { PostgresResource } from '../../contract/resource.ts';
 import type { Credential } from '../../pipeline/engine.ts';
 import { dial, over, type Connection } from '../../wire/connection.ts';
 import { startTls } from '../../wire/tls.ts';
@@ -12,7 +12,7 @@ import type { ScramKeys } from './scram.ts';
 
 /** What a connection to a target needs. Structs all the way: nothing is put together as text. */
 export interface TargetOptions {
-  readonly resource: Pick<Resource, 'host' | 'port' | 'tls'>;
+  readonly resource: Pick<PostgresResource, 'host' | 'port' | 'tls'>;
   readonly database: string;
   readonly credential: Credential;
   /** further startup parameters, by name */
@@ -62,7 +62,7 @@ function unreachable(error: unknown): Error {
 }
 
 /** TCP, then TLS verify-full where the resource says so. */
-export async function openConnection(resource: Pick<Resource, 'host' | 'port' | 'tls'>, signal: AbortSignal): Promise<Connection> {
+export async function openConnection(resource: Pick<PostgresResource, 'host' | 'port' | 'tls'>, signal: AbortSignal): Promise<Connection> {
   const plain = await dial(resource, { size: bufferBytes, limit: maxHandshakeFrame }, signal);
   const { tls } = resource;
   if (tls.mode === 'disable') return plain;
@@ -142,7 +142,7 @@ export async function readFrame(connection: Connection, max = maxHandshakeFrame)
 const cancelDeadlineMs = 5000;
 
 /** Asks the target to stop what it runs; it never answers, and nobody waits for it. */
-export async function cancelAtTarget(resource: Pick<Resource, 'host' | 'port' | 'tls'>, key: Buffer): Promise<void> {
+export async function cancelAtTarget(resource: Pick<PostgresResource, 'host' | 'port' | 'tls'>, key: Buffer): Promise<void> {
   if (key.length === 0) return;
   const abort = new AbortController();
   const timer = setTimeout(() => {

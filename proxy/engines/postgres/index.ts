@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { asAppError, fail } from '../../contract/errors.ts';
+import type { PostgresResource } from '../../contract/resource.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
 import type { Engine, Gate, Session, Sink } from '../../pipeline/engine.ts';
 import { adopt, type Connection } from '../../wire/connection.ts';
@@ -95,14 +96,15 @@ class PostgresEngine {
 
   async #connect(client: { connection: Connection; writer: Writer; wants: Accepted; gate: Gate }, session: Session): Promise<Relay> {
     const { limits } = client.gate;
+    const resource = postgresOf(session);
     const options = {
-      resource: session.resource,
+      resource,
       database: session.database,
       scramKeys: this.#scramKeys,
       maxMessageBytes: limits.maxMessageBytes,
       deadlineMs: limits.handshakeTimeoutMs,
     };
-    const catalogue = this.#catalogues.get(session.resource, session.database, session.resource.account);
+    const catalogue = this.#catalogues.get(resource, session.database, resource.account);
     const connectCatalogue: Connect = (use) =>
       session.lease((credential) => brieflyConnected({ ...options, deadlineMs: catalogueDeadlineMs }, credential, use));
     const parameters = new Map([...client.wants.upstream, ['application_name', clip(`postern:${session.caller.name}`, 63)]]);
@@ -112,6 +114,7 @@ class PostgresEngine {
     );
     const relay = new Relay({
       session,
+      resource,
       limits,
       maxRowBytes: this.#deps.maxRowBytes ?? defaultMaxRowBytes,
       client: client.connection,
@@ -132,6 +135,12 @@ class PostgresEngine {
     }
     return relay;
   }
+}
+
+/** The listener offers resources of this protocol only. */
+function postgresOf({ resource }: Session): PostgresResource {
+  if (resource.protocol !== 'postgres') throw fail('ERR_RESOURCE_UNKNOWN');
+  return resource;
 }
 
 /** The target's connection is closed when the catalogue can't be had; a target that can't be reached is told at once. */

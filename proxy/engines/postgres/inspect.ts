@@ -1,6 +1,6 @@
 import { fail } from '../../contract/errors.ts';
 import type { Facts } from '../../contract/operation.ts';
-import type { Resource } from '../../contract/resource.ts';
+import type { PostgresResource } from '../../contract/resource.ts';
 import type { Credential } from '../../pipeline/engine.ts';
 import { brieflyConnected, TargetCatalogues, type CatalogueLoading } from './client-catalogue.ts';
 import { systemClock } from '../../lib/clock.ts';
@@ -13,15 +13,15 @@ const maxMessageBytes = 67_108_864;
 /** What administration asks of this protocol outside a session. */
 export interface Inspector {
   /** Logs in and out. Rejects with ERR_TARGET_UNREACHABLE. */
-  probe(resource: Resource, credential: Credential): Promise<void>;
+  probe(resource: PostgresResource, credential: Credential): Promise<void>;
   /** The facts of a statement on the target's catalogue. Rejects with the code of what could not be understood. */
-  classify(resource: Resource, credential: Credential, command: { database: string; statement: string }): Promise<Facts>;
+  classify(resource: PostgresResource, credential: Credential, command: { database: string; statement: string }): Promise<Facts>;
 }
 
 export function createInspector(loading: CatalogueLoading): Inspector {
   const catalogues = new TargetCatalogues(loading, systemClock);
   const scramKeys = new ScramKeys();
-  const connection = (resource: Resource, database: string): Parameters<typeof brieflyConnected>[0] => ({
+  const connection = (resource: PostgresResource, database: string): Parameters<typeof brieflyConnected>[0] => ({
     resource,
     database,
     scramKeys,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asAppError, fail } from '../../contract/errors.ts';
+import type { PostgresResource } from '../../contract/resource.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EngineLimits, Session } from '../../pipeline/engine.ts';
 import type { Connection } from '../../wire/connection.ts';
@@ -21,6 +22,7 @@ import type { Statement } from './statement.ts';
 /** What a live session is made of. */
 export interface RelayParts {
   readonly session: Session;
+  readonly resource: PostgresResource;
   readonly limits: EngineLimits;
   readonly maxRowBytes: number;
   readonly client: Connection;
@@ -132,7 +134,7 @@ export class Relay {
   /** A cancel request of this client: what was not forwarded yet is withdrawn, what runs is cancelled at the target. */
   cancel(): void {
     if (this.over || this.#clientSide.admissions.withdraw()) return;
-    if (this.steps.length > 0) void cancelAtTarget(this.parts.session.resource, this.parts.target.key);
+    if (this.steps.length > 0) void cancelAtTarget(this.parts.resource, this.parts.target.key);
   }
 
   /** Loads the catalogue again; never rejects, since an old catalogue only knows less. */
@@ -156,7 +158,7 @@ export class Relay {
       // the target may have done what it was sent: only its own error says that it has not
       step.permit?.settle({ status: step.error === null ? 'indeterminate' : 'failure', rows: step.rows, error: step.error ?? reason });
     }
-    if (running && !target.connection.reader.closed) void cancelAtTarget(session.resource, target.key);
+    if (running && !target.connection.reader.closed) void cancelAtTarget(this.parts.resource, target.key);
     targetWriter.flush();
     finish(target.connection, terminateFrame);
     clientWriter.flush();

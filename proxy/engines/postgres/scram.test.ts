@@ -18,6 +18,7 @@ const proof = Buffer.from('dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=', 'base6
 const clientFirst = `n,,n=user,r=${vector.nonce}`;
 
 const identify: Authenticator = {
+  bearer: () => Promise.resolve(null),
   scram: () => ({
     salt: Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'),
     iterations: 4096,
