@@ -26,6 +26,8 @@ export const demoResource = 'payments';
 
 const starterSet = fileURLToPath(new URL('../../resources/policies/pci-dss-starter', import.meta.url));
 
+const ownPolicies = fileURLToPath(new URL('policies', import.meta.url));
+
 const tagged: readonly Omit<MaskingRule, 'resource' | 'schema'>[] = [
   { table: 'cards', column: 'pan', tag: 'pan' },
   { table: 'cards', column: 'cvv', tag: 'sad' },
@@ -58,17 +60,23 @@ export async function configure(client: Client, target: DemoTarget): Promise<voi
   );
   if (!isNew) await client.call('updateResource', { name: demoResource, ...settings });
   const { version, files } = await client.call('getPolicies', {});
-  if (files.length === 0) await client.call('putPolicies', { files: await starterPolicies(), replaces: version });
+  if (files.length === 0) await client.call('putPolicies', { files: await demoPolicies(), replaces: version });
   const { rules } = await client.call('getMaskingRules', {});
   if (rules.length === 0) await client.call('putMaskingRules', { rules: tagged.map((rule) => ({ resource: demoResource, schema: 'public', ...rule })) });
 }
 
-async function starterPolicies(): Promise<{ name: string; text: string }[]> {
-  const names = (await readdir(starterSet)).filter((name) => name.endsWith('.cedar')).sort();
-  return Promise.all(names.map(async (name) => ({ name, text: await readFile(join(starterSet, name), 'utf8') })));
+/** The starter set and the demo's own rules on arguments. */
+async function demoPolicies(): Promise<{ name: string; text: string }[]> {
+  return (await Promise.all([starterSet, ownPolicies].map(policiesIn))).flat();
 }
 
-async function unlessThere(create: () => Promise<unknown>): Promise<boolean> {
+async function policiesIn(dir: string): Promise<{ name: string; text: string }[]> {
+  const names = (await readdir(dir)).filter((name) => name.endsWith('.cedar')).sort();
+  return Promise.all(names.map(async (name) => ({ name, text: await readFile(join(dir, name), 'utf8') })));
+}
+
+/** False when it was there already. */
+export async function unlessThere(create: () => Promise<unknown>): Promise<boolean> {
   try {
     await create();
     return true;

@@ -17,7 +17,11 @@ import { findTool, toolCache } from './debian-package.ts';
 import { removeCluster, startPostgres, type EmbeddedPostgres } from './embedded-postgres.ts';
 import { paymentsDatabase, paymentsRole, seedPayments } from './payments-schema.ts';
 import { demoPasswords } from './secrets.ts';
-import { psqlCommand, steps, stepsText, type DemoPlace } from './steps.ts';
+import { startOrdersApi } from './orders-api.ts';
+import { sampleFiles } from './sample-files.ts';
+import { databaseSteps, psqlCommand, stepsText, type DemoPlace } from './steps.ts';
+import { configureWeb, type Servers } from './web-resources.ts';
+import { curlCommand, headerFile, mcpUrl, tokenFile, toolCommand, webSteps } from './web-steps.ts';
 
 export interface DemoOptions {
   readonly dataDir: string;
@@ -27,7 +31,7 @@ export interface DemoOptions {
   readonly install: boolean;
   readonly version: string;
   readonly io: Io;
-  /** PostgreSQL on this port, control API, target and the resource's own port on the next three; 0: free ports */
+  /** PostgreSQL on this port; control API, target, the resource's own port, HTTP and MCP on the next four */
   readonly portBase?: number;
 }
 
@@ -36,9 +40,16 @@ interface Ports {
   readonly control: number;
   readonly target: number | undefined;
   readonly resource: number;
+  readonly web: number;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** Not the service's: they hold what it never stores. */
+const demoFiles = [
+  ...['demo.json', 'demo.pgpass', 'demo-passwords.json', 'demo-approver.json', 'admin.token'],
+  ...demoPrincipals.flatMap(({ name }) => [`demo-${name}.token`, `demo-${name}.header`]),
+];
 
 const DemoFile = z.object({ principals: z.record(z.string(), z.object({ token: z.string() })) });
 
@@ -54,10 +65,11 @@ export async function runDemo(options: DemoOptions): Promise<0 | 1> {
   const running: { stop: () => Promise<void> }[] = [];
   try {
     const { place, url, links } = await start(options, { progress, running });
-    if (json) io.out(`${JSON.stringify({ ready: true, demo: join(dataDir, 'demo.json'), steps: steps(place) })}\n`);
+    const allSteps = [...databaseSteps(place), ...webSteps(place)];
+    if (json) io.out(`${JSON.stringify({ ready: true, demo: join(dataDir, 'demo.json'), steps: allSteps })}\n`);
     else
       io.out(
-        `${consoleText(url, links)}${stepsText(place)}\nAddresses, tokens and the direct connection stand in ${join(dataDir, 'demo.json')}. Ctrl-C stops everything; the data stays (--reset begins anew).\n`,
+        `${consoleText(url, links)}${stepsText(allSteps)}\nAddresses, tokens and the direct connection stand in ${join(dataDir, 'demo.json')}. Ctrl-C stops everything; the data stays (--reset begins anew).\n`,
       );
     await stopped;
     io.err('\nStopping.\n');
@@ -85,11 +97,18 @@ async function start(
   const service = await startService({
     dir: dataDir,
     version: options.version,
-    config: { name: 'demo', listeners: { postgres: { host: '127.0.0.1', port: ports.postgres }, control: { host: '127.0.0.1', port: ports.control } } },
+    config: {
+      name: 'demo',
+      listeners: {
+        postgres: { host: '127.0.0.1', port: ports.postgres },
+        control: { host: '127.0.0.1', port: ports.control },
+        web: { host: '127.0.0.1', port: ports.web },
+      },
+    },
     adminTokenFile: join(dataDir, 'admin.token'),
     // olivia is the one who administers
     setUp: false,
-    scanExclude: ['demo.json', 'demo.pgpass', 'demo-passwords.json', 'demo-approver.json', 'admin.token'],
+    scanExclude: demoFiles,
   });
   running.push(service);
   progress(`the service is up: audit, control, gateway (data in ${dataDir})`);
@@ -104,23 +123,37 @@ async function start(
     password: target.app,
     listenPort: ports.resource,
   });
+  const orders = await startOrdersApi({ key: target.orders });
+  running.push(orders);
+  const servers = await configureWeb(client, { root, orders: { url: orders.url, key: target.orders }, files: await sampleFiles(dataDir), progress });
   await enrolApprover(client, dataDir);
   const links = await consoleLinks(client, service.controlUrl);
-  progress('principals, people, resource, policies (PCI DSS starter set) and masking rules are in force');
-  const place: DemoPlace = { root, cwd: process.cwd(), dataDir, psql: psql.path, port: service.ports['postgres'] ?? ports.postgres, verifierKey };
-  await writeDemoFiles(place, { service, client, target, links, listenPort: ports.resource });
+  progress('principals, people, resources, tools, policies (PCI DSS starter set) and masking rules are in force');
+  const place: DemoPlace = {
+    root,
+    cwd: process.cwd(),
+    dataDir,
+    psql: psql.path,
+    port: service.ports['postgres'] ?? ports.postgres,
+    webPort: service.ports['web'] ?? ports.web,
+    verifierKey,
+  };
+  await writeDemoFiles(place, { service, client, target, links, listenPort: ports.resource, servers });
   return { place, url: service.controlUrl, links };
 }
 
-async function startTarget(
-  dataDir: string,
-  port: number | undefined,
-  progress: (line: string) => void,
-): Promise<{ server: EmbeddedPostgres; app: Secret<string> }> {
+interface Target {
+  readonly server: EmbeddedPostgres;
+  readonly app: Secret<string>;
+  /** key of the orders API */
+  readonly orders: Secret<string>;
+}
+
+async function startTarget(dataDir: string, port: number | undefined, progress: (line: string) => void): Promise<Target> {
   const passwords = await demoPasswords(dataDir);
   const server = await startPostgres({ dir: clusterOf(dataDir), password: passwords.superuser, progress, ...(port === undefined ? {} : { port }) });
   await seedPayments({ host: server.host, port: server.port, superuser: server.superuser, password: server.password, appPassword: passwords.app, progress });
-  return { server, app: passwords.app };
+  return { server, app: passwords.app, orders: passwords.orders };
 }
 
 async function clientOf(service: Service): Promise<{ client: Client; verifierKey: string }> {
@@ -130,10 +163,10 @@ async function clientOf(service: Service): Promise<{ client: Client; verifierKey
   return { client, verifierKey };
 }
 
-/** `demo.json` for programs, `demo.pgpass` for psql: both 0600. */
+/** `demo.json` for programs, `demo.pgpass` for psql, a token and a header for each principal: all 0600. */
 async function writeDemoFiles(
   place: DemoPlace,
-  given: { service: Service; client: Client; target: { server: EmbeddedPostgres; app: Secret<string> }; links: ConsoleLinks; listenPort: number },
+  given: { service: Service; client: Client; target: Target; links: ConsoleLinks; listenPort: number; servers: Servers },
 ): Promise<void> {
   const { dataDir, port } = place;
   const { service, target, links, listenPort } = given;
@@ -151,6 +184,7 @@ async function writeDemoFiles(
         sharedPort: port,
         command: psqlCommand(place, demoPrincipals[0].name),
       },
+      ...webEntries(place, given.servers),
     },
     direct: {
       [demoResource]: {
@@ -166,6 +200,23 @@ async function writeDemoFiles(
   await replaceFile(path, Buffer.from(`${JSON.stringify(demo, null, 2)}\n`));
   const lines = Object.entries(minted).flatMap(([name, token]) => [port, listenPort].map((each) => `127.0.0.1:${String(each)}:*:${name}:${token}\n`));
   await replaceFile(join(dataDir, 'demo.pgpass'), Buffer.from(lines.join('')));
+  for (const [name, token] of Object.entries(minted)) {
+    await replaceFile(tokenFile(dataDir, name), Buffer.from(`${token}\n`));
+    await replaceFile(headerFile(dataDir, name), Buffer.from(`Authorization: Bearer ${token}\n`));
+  }
+}
+
+/** How the first principal reaches what is not the database. */
+function webEntries(place: DemoPlace, servers: Servers): Record<string, { protocol: 'http' | 'mcp'; url: string; command: string }> {
+  const [{ name }] = demoPrincipals;
+  const calls = {
+    tools: { server: 'tools', tool: 'search_payments', arguments: { limit: 3 } },
+    files: { server: 'files', tool: 'read_text_file', arguments: { path: `${place.dataDir}-files/reports/chargebacks-2026-10.csv` } },
+  };
+  return {
+    ...Object.fromEntries(servers.map((server) => [server, { protocol: 'mcp', url: mcpUrl(place, server), command: toolCommand(place, name, calls[server]) }])),
+    orders: { protocol: 'http', url: `https://127.0.0.1:${String(place.webPort)}/http/orders`, command: curlCommand(place, name, '/v1/orders?limit=2') },
+  };
 }
 
 async function knownTokens(path: string): Promise<Record<string, string>> {
@@ -186,12 +237,13 @@ async function reset(dataDir: string, progress: (line: string) => void): Promise
   progress(`removing ${dataDir} and the demo database`);
   removeCluster(clusterOf(dataDir));
   await rm(dataDir, { recursive: true, force: true });
+  await rm(`${dataDir}-files`, { recursive: true, force: true });
 }
 
 function portsOf(base: number | undefined): Ports {
-  if (base === undefined) return { postgres: 15_432, control: 8_443, target: 15_433, resource: 15_434 };
-  if (base > 65_532 || base < 1024) throw fail('ERR_INVALID_INPUT', { message: '--port-base takes a port from 1024 to 65532.' });
-  return { postgres: base, control: base + 1, target: base + 2, resource: base + 3 };
+  if (base === undefined) return { postgres: 15_432, control: 8_443, target: 15_433, resource: 15_434, web: 8_444 };
+  if (base > 65_531 || base < 1024) throw fail('ERR_INVALID_INPUT', { message: '--port-base takes a port from 1024 to 65531.' });
+  return { postgres: base, control: base + 1, target: base + 2, resource: base + 3, web: base + 4 };
 }
 
 function stopSignal(): Promise<void> {

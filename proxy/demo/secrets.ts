@@ -5,16 +5,27 @@ import { z } from 'zod';
 import { Secret } from '../lib/secret.ts';
 import { replaceFile } from '../store/files.ts';
 
-const Stored = z.strictObject({ superuser: z.string(), app: z.string() });
+const Stored = z.strictObject({ superuser: z.string(), app: z.string(), orders: z.string().optional() });
 
-/** The demo database's passwords, made once per data directory; the demo is their only keeper. */
-export async function demoPasswords(dataDir: string): Promise<{ superuser: Secret<string>; app: Secret<string> }> {
+/** The demo's own passwords: of its database's two accounts, and the key of its orders API. */
+export interface DemoPasswords {
+  readonly superuser: Secret<string>;
+  readonly app: Secret<string>;
+  readonly orders: Secret<string>;
+}
+
+/** Made once per data directory; the demo is their only keeper. */
+export async function demoPasswords(dataDir: string): Promise<DemoPasswords> {
   const path = join(dataDir, 'demo-passwords.json');
   const stored = await readStored(path);
-  if (stored !== null) return { superuser: new Secret(stored.superuser), app: new Secret(stored.app) };
-  const fresh = { superuser: randomBytes(24).toString('base64url'), app: randomBytes(24).toString('base64url') };
-  await replaceFile(path, Buffer.from(`${JSON.stringify(fresh)}\n`));
-  return { superuser: new Secret(fresh.superuser), app: new Secret(fresh.app) };
+  const { superuser = random(), app = random(), orders = random() } = stored ?? {};
+  // one of an earlier version has no key for the orders
+  if (stored?.orders === undefined) await replaceFile(path, Buffer.from(`${JSON.stringify({ superuser, app, orders })}\n`));
+  return { superuser: new Secret(superuser), app: new Secret(app), orders: new Secret(orders) };
+}
+
+function random(): string {
+  return randomBytes(24).toString('base64url');
 }
 
 async function readStored(path: string): Promise<z.infer<typeof Stored> | null> {

@@ -8,6 +8,8 @@ export interface DemoPlace {
   readonly dataDir: string;
   readonly psql: string;
   readonly port: number;
+  /** of HTTP and MCP */
+  readonly webPort: number;
   readonly verifierKey: string;
 }
 
@@ -35,8 +37,8 @@ export function posternCommand({ root, cwd, dataDir }: DemoPlace): string {
   return `node ${quoted(script.startsWith('..') ? `${root}/build/postern.js` : script)} --data ${quoted(dataDir)}`;
 }
 
-/** What a newcomer tries first. */
-export function steps(place: DemoPlace): readonly Step[] {
+/** What a newcomer tries first, on the database. */
+export function databaseSteps(place: DemoPlace): readonly Step[] {
   const psql = psqlCommand(place, 'ci-runner');
   const postern = posternCommand(place);
   const copy = quoted(`${place.dataDir}-tampered`);
@@ -94,9 +96,9 @@ export function steps(place: DemoPlace): readonly Step[] {
   ];
 }
 
-export function stepsText(place: DemoPlace): string {
+export function stepsText(steps: readonly Step[]): string {
   const lines = ['', 'Try these, in another terminal:', ''];
-  for (const [index, { title, command, expect }] of steps(place).entries())
+  for (const [index, { title, command, expect }] of steps.entries())
     lines.push(`${String(index + 1)}. ${title}`, '', `   ${command}`, '', `   → ${expect}`, '');
   return lines.join('\n');
 }
