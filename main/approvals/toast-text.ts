@@ -16,7 +16,14 @@ const kinds: readonly (readonly [string, string])[] = [
   ['sql:insert', 'an insert'],
   ['sql:execute', 'a function'],
   ['sql:utility', 'a utility command'],
+  ['mcp:call', 'a tool'],
+  ['http:write', 'a request that changes something'],
+  ['http:upgrade', 'a connection that stays open'],
+  ['mcp:prompt', 'a prompt'],
+  ['mcp:method', 'an MCP method'],
   ['field:unmask', 'a read of unmasked fields'],
+  ['mcp:read', 'a read of an MCP resource'],
+  ['http:read', 'a request that reads'],
   ['sql:select', 'a query'],
 ];
 

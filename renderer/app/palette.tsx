@@ -1,6 +1,7 @@
 import { CornerDownLeft, Database, Inbox, Keyboard, LogOut, Moon, Search, SquareTerminal, type LucideIcon } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { Autocomplete, Dialog, Header, Input, Menu, MenuItem, MenuSection, Modal, ModalOverlay, SearchField, useFilter } from 'react-aria-components';
+import { targetText } from '../../proxy/contract/resource-target.ts';
 import { useCall } from '../data/calls.ts';
 import { useAppliance, useBridge, useMay } from '../data/outside.tsx';
 import { useGo } from '../data/place.ts';
@@ -124,7 +125,13 @@ function useResources(): readonly Entry[] {
   const go = useGo();
   const enabled = useMay('administrator', 'auditor') && screens.some(({ id }) => id === 'resources');
   const items = useCall('listResources', { limit: 200 }, { enabled }).data?.items ?? [];
-  return items.map(({ id, name, host, port }) => ({ id, label: name, note: `${host}:${port}`, icon: Database, act: () => go('resources', [name]) }));
+  return items.map((resource) => ({
+    id: resource.id,
+    label: resource.name,
+    note: targetText(resource),
+    icon: Database,
+    act: () => go('resources', [resource.name]),
+  }));
 }
 
 function useActions(onHelp: () => void): readonly Entry[] {

@@ -1,4 +1,18 @@
-import { Activity, Bot, Database, EyeOff, FileSearch, Inbox, LayoutDashboard, ScrollText, Settings, SquareTerminal, type LucideIcon } from 'lucide-react';
+import {
+  Activity,
+  Bot,
+  Database,
+  EyeOff,
+  FileSearch,
+  Inbox,
+  LayoutDashboard,
+  ScrollText,
+  Settings,
+  SquareTerminal,
+  Workflow,
+  Wrench,
+  type LucideIcon,
+} from 'lucide-react';
 import { lazy, type ComponentType } from 'react';
 import type { Role } from '../../proxy/contract/api-route.ts';
 
@@ -26,7 +40,9 @@ const known: readonly Omit<ScreenEntry, 'Screen'>[] = [
   { id: 'requests', title: 'Requests', group: 'Work', icon: Inbox, roles: readers, key: 'r' },
   { id: 'sessions', title: 'Sessions', group: 'Work', icon: SquareTerminal, roles: both, key: 's' },
   { id: 'resources', title: 'Resources', group: 'Things', icon: Database, roles: both, key: 'e' },
+  { id: 'tools', title: 'Tools', group: 'Things', icon: Wrench, roles: both, key: 't' },
   { id: 'principals', title: 'Principals', group: 'Things', icon: Bot, roles: readers, key: 'p' },
+  { id: 'trust', title: 'Workloads', group: 'Things', icon: Workflow, roles: both, key: 'w' },
   { id: 'policies', title: 'Policies', group: 'Things', icon: ScrollText, roles: both, key: 'l' },
   { id: 'masking', title: 'Masking', group: 'Things', icon: EyeOff, roles: both, key: 'm' },
   { id: 'audit', title: 'Audit', group: 'Evidence', icon: FileSearch, roles: both, key: 'a' },

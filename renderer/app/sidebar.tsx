@@ -43,10 +43,12 @@ function useCounts(): Readonly<Record<string, Count | undefined>> {
   const pending = useCallEverywhere('listRequests', { status: 'pending', limit: 100 });
   const mayRead = useMay('administrator', 'auditor');
   const live = useCall('status', {}, { enabled: mayRead }).data?.liveSessions ?? 0;
+  const quarantined = useCall('listTools', { state: 'quarantined', limit: 100 }, { enabled: mayRead }).data?.items.length ?? 0;
   const waiting = pending.reduce((sum, { call }) => sum + (call.data?.items.length ?? 0), 0);
   return {
     requests: { value: waiting, words: `${waiting} waiting`, loud: true },
     sessions: { value: live, words: `${live} live`, loud: false },
+    tools: { value: quarantined, words: `${quarantined} new or changed`, loud: true },
   };
 }
 

@@ -22,6 +22,12 @@ function page<T>(items: readonly T[]): { items: T[]; next: null } {
   return { items: [...items], next: null };
 }
 
+function found<T extends { readonly name: string }>(items: readonly T[], name: string): T {
+  const item = items.find((each) => each.name === name);
+  if (item === undefined) throw fail('ERR_NOT_FOUND');
+  return item;
+}
+
 const answers: Answers = {
   whoAmI: () => ({
     name: 'olivia',
@@ -36,6 +42,14 @@ const answers: Answers = {
   listRequests: ({ status }) => page(sample.requests.filter((request) => status === undefined || request.status === status)),
   listSessions: ({ state }) => page(sample.sessions(40).filter((session) => state === undefined || session.state === state)),
   listResources: () => page(sample.resources),
+  showResource: ({ name }) => found(sample.resources, name),
+  listTools: ({ resource, state }) =>
+    page(
+      sample.toolPins.filter(
+        (pin) => (resource === undefined || pin.resource === resource) && (state === undefined || (state === 'agreed') === (pin.approved === pin.offered)),
+      ),
+    ),
+  listTrustRules: () => page(sample.trustRules),
   listServiceAccounts: () => page(sample.serviceAccounts),
   listUsers: () => page(sample.users),
   listGrants: () => page([]),

@@ -32,6 +32,8 @@ const staleBy: Partial<Record<CallName, readonly Topic[]>> = {
   listWebhooks: ['webhooks'],
   listWitnesses: ['witnesses'],
   auditCheckpoint: ['audit'],
+  listTools: ['tools'],
+  listTrustRules: ['trust-rules'],
 };
 
 export function isStale(name: string, topics: readonly Topic[]): boolean {
@@ -60,7 +62,12 @@ const changes: Partial<Record<CallName, readonly Topic[]>> = {
   createResource: ['resources', 'status'],
   updateResource: ['resources'],
   setResourceCredential: ['resources'],
-  deleteResource: ['resources', 'sessions'],
+  deleteResource: ['resources', 'sessions', 'tools'],
+  testResource: ['tools'],
+  decideTool: ['tools'],
+  createTrustRule: ['trust-rules'],
+  updateTrustRule: ['trust-rules', 'sessions'],
+  deleteTrustRule: ['trust-rules', 'sessions'],
   putPolicies: ['policies'],
   putShadowPolicies: ['policies'],
   putMaskingRules: ['masking-rules'],

@@ -70,7 +70,7 @@ export function Facts({ items }: { items: readonly (readonly [name: string, valu
   return (
     <dl className={styles['facts']}>
       {items
-        .filter(([, value]) => value !== null && value !== undefined && value !== '')
+        .filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '')
         .map(([name, value]) => (
           <FactRow key={name} name={name} value={value} />
         ))}

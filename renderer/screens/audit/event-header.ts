@@ -69,15 +69,27 @@ const names: Readonly<Record<string, string>> = {
 /** The whole header: the six fields of PCI DSS 10.2.2 first, nothing left out. */
 export function fieldsOf(header: Header): readonly Field[] {
   const named = pciFields.map(([id, name, pci]) => ({ id, name, pci, value: id === 'actor' ? actorText(header) : wordsOf(id, header[id]) }));
+  const run = runText(header);
   const known = Object.keys(names).filter((id) => header[id] !== undefined);
   const rest = Object.keys(header).filter((id) => !Object.hasOwn(names, id) && pciFields.every(([pci]) => pci !== id));
-  return [...named, ...[...known, ...rest].map((id) => ({ id, name: names[id] ?? id, pci: '', value: wordsOf(id, header[id]) }))];
+  const ofRun: readonly Field[] = run === '' ? [] : [{ id: 'run', name: 'Run of the workload', pci: 'User identification', value: run }];
+  return [...named, ...ofRun, ...[...known, ...rest].map((id) => ({ id, name: names[id] ?? id, pci: '', value: wordsOf(id, header[id]) }))];
 }
 
 function actorText(header: Header): string {
   const { name, kind, issuer, subject, credential } = actorOf(header);
   const key = credential === '' || credential === 'none' ? '' : `, ${credential}`;
   return `${name} (${kind}) · ${subject} at ${issuer}${key}`;
+}
+
+/** A line for each claim that the rule keeps. */
+function runText({ actor }: Header): string {
+  const run = isRecord(actor) ? actor['run'] : undefined;
+  return isRecord(run)
+    ? Object.entries(run)
+        .map(([claim, value]) => `${claim}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+        .join('\n')
+    : '';
 }
 
 const number = new Intl.NumberFormat('en-GB');

@@ -24,7 +24,7 @@ const mostRequests = 5;
 
 /** What waits for this person, the worst first. */
 export function NeedsMe(): ReactNode {
-  const matters = [...useAlarms(), ...useParts(), ...useRequests(), ...useBreakGlass()];
+  const matters = [...useAlarms(), ...useParts(), ...useRequests(), ...useBreakGlass(), ...useTools()];
   return (
     <Section title="Needs you">
       {matters.length === 0 ? (
@@ -117,4 +117,18 @@ function useBreakGlass(): Matter[] {
   if (count === 0) return [];
   const text = count === 1 ? 'A break-glass access was not reviewed yet' : `${count} break-glass accesses were not reviewed yet`;
   return [{ id: 'break-glass', tone: 'warn', text, action: 'Review', href: exists('requests') ? link('requests', 'grants') : '' }];
+}
+
+const mostTools = 100;
+
+/** What servers offer and nobody agreed to: only an administrator can. */
+function useTools(): Matter[] {
+  const enabled = useMay('administrator');
+  const pins = useCall('listTools', { state: 'quarantined', limit: mostTools }, { enabled }).data?.items ?? [];
+  const link = useLink();
+  if (pins.length === 0) return [];
+  const servers = [...new Set(pins.map(({ resource }) => resource))];
+  const count = pins.length === mostTools ? `${mostTools} or more` : String(pins.length);
+  const text = `${count} new or changed ${pins.length === 1 ? 'tool' : 'tools'} of ${servers.join(', ')}: nobody can call ${pins.length === 1 ? 'it' : 'them'} yet`;
+  return [{ id: 'tools', tone: 'waiting', text, action: 'Look', href: exists('tools') ? link('tools', 'quarantined') : '' }];
 }

@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import type { CallName } from '../../../main/contract/bridge.ts';
+import { targetText } from '../../../proxy/contract/resource-target.ts';
 import { useCall } from '../../data/calls.ts';
 import { useAppliance, useBridge } from '../../data/outside.tsx';
 
@@ -95,7 +96,7 @@ function useResourceStep(): Told {
   if (!data) return { done: null, text: '' };
   const [first] = data.items;
   if (!first) return { done: false, text: 'A database, its account and its password, which goes into the vault.' };
-  return { done: true, text: `${first.name} at ${first.host}:${first.port}. Verify logs in there.`, resource: first.name };
+  return { done: true, text: `${first.name} at ${targetText(first)}. Verify logs in there.`, resource: first.name };
 }
 
 function useApproverStep(): Told {

@@ -135,7 +135,11 @@ function Who({ principal, resource, tried, set }: WhoProps): ReactNode {
         label="Resource"
         value={resource}
         onChange={(next) => set(principal, next)}
-        options={(resources.data?.items ?? []).map(({ name, database }) => ({ value: name, label: name, note: database }))}
+        options={(resources.data?.items ?? []).map((resource) => ({
+          value: resource.name,
+          label: resource.name,
+          note: resource.protocol === 'postgres' ? resource.database : resource.protocol,
+        }))}
         error={needed(resource)}
       />
     </>

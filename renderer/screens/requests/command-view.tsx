@@ -2,6 +2,7 @@ import { TriangleAlert } from 'lucide-react';
 import { useMemo, type ReactNode } from 'react';
 import type { HiddenValue } from '../../../proxy/contract/approval-request.ts';
 import { pieces } from '../../kit/code.tsx';
+import type { Language } from '../../kit/code-theme.ts';
 import { cx } from '../../kit/css.ts';
 import code from '../../kit/code.module.css';
 import { commandLines, hasStrange, type CommandPiece, type Range } from './command-lines.ts';
@@ -12,6 +13,8 @@ interface CommandViewProps {
   readonly label: string;
   readonly command: string;
   readonly hidden: readonly HiddenValue[];
+  /** what a call says is coloured as text: in it `--` begins no comment */
+  readonly language?: Language;
   /** ranges that differ from the one it is compared with */
   readonly changed?: readonly Range[];
   /** the hidden values differ, though their text does not: positions, or all of them where a place is uncertain */
@@ -22,8 +25,8 @@ const none: readonly Range[] = [];
 const noPositions: ReadonlySet<number> = new Set();
 
 /** The whole command: wrapped, coloured, with line numbers; what cannot be seen is shown by number. */
-export function CommandView({ label, command, hidden, changed = none, differing = noPositions }: CommandViewProps): ReactNode {
-  const lines = useMemo(() => commandLines(pieces(command, 'sql'), hidden, changed), [command, hidden, changed]);
+export function CommandView({ label, command, hidden, language = 'sql', changed = none, differing = noPositions }: CommandViewProps): ReactNode {
+  const lines = useMemo(() => commandLines(pieces(command, language), hidden, changed), [command, hidden, language, changed]);
   return (
     <>
       {hasStrange(command) && (

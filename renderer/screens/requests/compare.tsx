@@ -6,6 +6,7 @@ import { Badge } from '../../kit/badge.tsx';
 import { Select } from '../../kit/select.tsx';
 import { Empty, Loaded, Notice } from '../../kit/states.tsx';
 import { relativeTime, useNow } from '../../kit/time.tsx';
+import { isCall } from './call-text.ts';
 import { CommandView } from './command-view.tsx';
 import { compareRequests, type Comparison } from './comparing.ts';
 import styles from './requests.module.css';
@@ -78,9 +79,23 @@ function Differences({ mine, other }: { mine: ApprovalRequest; other: ApprovalRe
     <div className={styles['compared']}>
       <Notice tone={isSame ? 'quiet' : 'warn'}>{comparison.says}</Notice>
       <h3 className={styles['subhead']}>That request</h3>
-      <CommandView label="Command of that request" command={a.command} hidden={a.hidden} changed={comparison.changedOther} differing={differing} />
+      <CommandView
+        label="Command of that request"
+        command={a.command}
+        language={isCall(a.acts) ? 'text' : 'sql'}
+        hidden={a.hidden}
+        changed={comparison.changedOther}
+        differing={differing}
+      />
       <h3 className={styles['subhead']}>This request</h3>
-      <CommandView label="Command of this request" command={b.command} hidden={b.hidden} changed={comparison.changedMine} differing={differing} />
+      <CommandView
+        label="Command of this request"
+        command={b.command}
+        language={isCall(b.acts) ? 'text' : 'sql'}
+        hidden={b.hidden}
+        changed={comparison.changedMine}
+        differing={differing}
+      />
       <Values comparison={comparison} />
       <Circumstances comparison={comparison} />
     </div>

@@ -8,6 +8,7 @@ import { cx } from '../../kit/css.ts';
 import { Section } from '../../kit/page.tsx';
 import { Loaded, Notice } from '../../kit/states.tsx';
 import { Time } from '../../kit/time.tsx';
+import { isCall, laidOut } from './call-text.ts';
 import { CommandView, HiddenValues } from './command-view.tsx';
 import { Compare } from './compare.tsx';
 import { countdownTo, isOpen } from './countdown.ts';
@@ -55,7 +56,7 @@ function OpenRequest({ details, next, onNext, compare, onCompare }: RequestDetai
         <Head details={details} now={now} />
         {subject.kind === 'operation' && (
           <Section
-            title="Command"
+            title={isCall(subject.acts) ? 'Call' : 'Command'}
             actions={
               <>
                 <CopyButton text={subject.command} label="Copy command" />
@@ -67,7 +68,7 @@ function OpenRequest({ details, next, onNext, compare, onCompare }: RequestDetai
           >
             {compare === null ? (
               <>
-                <CommandView label="Command" command={subject.command} hidden={subject.hidden} />
+                <Asked subject={subject} />
                 <HiddenValues hidden={subject.hidden} />
               </>
             ) : (
@@ -122,6 +123,24 @@ function Head({ details: { request }, now }: { details: RequestDetails; now: num
         </span>
       </div>
     </header>
+  );
+}
+
+/** A call is laid out; blanks between its values are all that the signed text does not have. */
+function Asked({
+  subject: { command, hidden, acts },
+}: {
+  subject: Extract<RequestDetails['request']['canonical']['subject'], { kind: 'operation' }>;
+}): ReactNode {
+  if (!isCall(acts)) return <CommandView label="Command" command={command} hidden={hidden} />;
+  const text = laidOut(command);
+  return (
+    <>
+      <CommandView label="Call" command={text} language="text" hidden={hidden} />
+      {text !== command && (
+        <p className={styles['note']}>Laid out for reading. The signed text has no blanks between its values; “Copy command” gives it as it is.</p>
+      )}
+    </>
   );
 }
 

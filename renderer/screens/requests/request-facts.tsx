@@ -6,6 +6,8 @@ import { useLink } from '../../data/place.ts';
 import { pieces, Code } from '../../kit/code.tsx';
 import { Facts, Section } from '../../kit/page.tsx';
 import { blastRadius } from './blast-radius.ts';
+import { isCall } from './call-text.ts';
+import { visibleText } from '../../kit/visible.ts';
 import styles from './requests.module.css';
 
 type Operation = Extract<CanonicalRequest['subject'], { kind: 'operation' }>;
@@ -81,7 +83,7 @@ const number = new Intl.NumberFormat('en-GB');
 
 /** How much it may change, as far as that can be known without running anything. */
 export function Blast({ subject, rowEstimate }: { subject: Operation; rowEstimate: number | null }): ReactNode {
-  const { objects, rows } = useMemo(() => blastRadius(subject.acts, pieces(subject.command, 'sql')), [subject]);
+  const { objects, rows } = useMemo(() => blastRadius(subject.acts, isCall(subject.acts) ? [] : pieces(subject.command, 'sql')), [subject]);
   const about =
     rowEstimate === null
       ? 'unknown: the target could not say without running the command'
@@ -90,8 +92,8 @@ export function Blast({ subject, rowEstimate }: { subject: Operation; rowEstimat
     <Section title="What it touches">
       <Facts
         items={[
-          ['Resource', `${subject.resource}, database ${subject.database}, as ${subject.account}`],
-          ['Rows', about],
+          ['Resource', `${subject.resource}, ${subject.database === '' ? '' : `database ${subject.database}, `}as ${subject.account}`],
+          ['Rows', !isCall(subject.acts) && about],
           [
             'WHERE',
             rows === 'whole' ? (
@@ -114,7 +116,7 @@ export function Blast({ subject, rowEstimate }: { subject: Operation; rowEstimat
           {objects.map(({ object, actions }) => (
             <tr key={object}>
               <td>
-                <code>{object === '' ? 'the database' : object}</code>
+                <code>{object === '' ? (isCall(subject.acts) ? 'the resource' : 'the database') : visibleText(object)}</code>
               </td>
               <td>
                 <code>{actions.join(', ')}</code>

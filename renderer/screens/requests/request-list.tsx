@@ -9,9 +9,10 @@ import { DataTable, type Column } from '../../kit/data-table.tsx';
 import { SearchField } from '../../kit/field.tsx';
 import { Empty, Notice } from '../../kit/states.tsx';
 import { Time } from '../../kit/time.tsx';
+import { isCall } from './call-text.ts';
 import { countdownTo } from './countdown.ts';
 import type { RequestsPlace } from './place-of-requests.ts';
-import { deedOf, span } from './sentence.ts';
+import { shortOf, span } from './sentence.ts';
 import { approvalsOf } from './timeline.ts';
 import type { Inbox, InboxRow } from './use-inbox.ts';
 import { useSecond } from './use-second.ts';
@@ -115,12 +116,16 @@ function useRequestColumn(): Column<InboxRow> {
       return (
         <div className={styles['row']}>
           <div className={styles['rowHead']}>
-            <strong>{principal.name}</strong> {subject.kind === 'operation' ? `${deedOf(subject.acts)} on ${subject.resource}` : `joins ${subject.joins}`}
+            <strong>{principal.name}</strong> {subject.kind === 'operation' ? shortOf(subject.acts, subject.resource) : `joins ${subject.joins}`}
             {request.canonical.terms.needed > 1 && ` · ${approvalsOf(request)} of ${request.canonical.terms.needed}`}
             {several && <span className={styles['muted']}> · {appliance.name}</span>}
           </div>
           <div className={styles['rowText']}>
-            {subject.kind === 'operation' ? <Code inline text={previewOf(subject.command)} label="Command" /> : <span>for {span(subject.seconds)}</span>}
+            {subject.kind === 'operation' ? (
+              <Code inline text={previewOf(subject.command)} language={isCall(subject.acts) ? 'text' : 'sql'} label="Command" />
+            ) : (
+              <span>for {span(subject.seconds)}</span>
+            )}
           </div>
         </div>
       );

@@ -1,3 +1,4 @@
+import { visibleText } from '../../kit/visible.ts';
 import type { ApprovalRequest } from '../../../proxy/contract/approval-request.ts';
 
 /** A request in one sentence: who wants what, where, for how long. */
@@ -19,6 +20,13 @@ const nouns: Readonly<Record<string, string>> = {
   'sql:dcl': 'a change of rights',
   'sql:utility': 'a utility command',
   'sql:execute': 'a function',
+  'mcp:call': 'a tool',
+  'mcp:read': 'a read of an MCP resource',
+  'mcp:prompt': 'a prompt',
+  'mcp:method': 'an MCP method',
+  'http:read': 'a request that reads',
+  'http:write': 'a request that changes something',
+  'http:upgrade': 'a connection that stays open',
 };
 /** said only when nothing else happens: nearly every command reads something, too */
 const lesser = new Set(['sql:select', 'field:unmask', 'connect']);
@@ -47,6 +55,26 @@ export function deedOf(acts: readonly string[]): string {
   return `${listed(named)}${unmasks}`;
 }
 
+const maxToolChars = 64;
+
+/** The same in a line of a list: “a delete on payments”, “refund_payment on tools”. */
+export function shortOf(acts: readonly string[], resource: string): string {
+  return `${toolOf(acts) ?? deedOf(acts)} on ${resource}`;
+}
+
+/** The one tool that is called: named by its server, so on one line and cut; null: none, or several. */
+function toolOf(acts: readonly string[]): string | null {
+  const tools = acts.filter((act) => actionOf(act) === 'mcp:call').map(objectOf);
+  return tools.length === 1 ? visibleText(tools[0] ?? '').slice(0, maxToolChars) : null;
+}
+
+/** “call refund_payment on”, “send a request that reads to”; null: it is no call. */
+function callOf(acts: readonly string[]): string | null {
+  const tool = toolOf(acts);
+  if (tool !== null) return `call ${tool} on`;
+  return acts.some((act) => actionOf(act).startsWith('http:')) ? `send ${deedOf(acts)} to` : null;
+}
+
 function listed(words: readonly string[]): string {
   const last = words.at(-1) ?? '';
   return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`;
@@ -55,7 +83,12 @@ function listed(words: readonly string[]): string {
 export function sentenceOf({ canonical }: Pick<ApprovalRequest, 'canonical'>): Sentence {
   const { principal, subject, terms } = canonical;
   if (subject.kind === 'access') return { who: principal.name, what: 'join the group', where: subject.joins, howLong: `for ${span(subject.seconds)}` };
-  return { who: principal.name, what: `run ${deedOf(subject.acts)} on`, where: subject.resource, howLong: `once, within ${span(terms.expiresInSeconds)}` };
+  return {
+    who: principal.name,
+    what: callOf(subject.acts) ?? `run ${deedOf(subject.acts)} on`,
+    where: subject.resource,
+    howLong: `once, within ${span(terms.expiresInSeconds)}`,
+  };
 }
 
 export function textOf({ who, what, where, howLong }: Sentence): string {

@@ -1,16 +1,33 @@
-import type { ReactNode } from 'react';
+import { Database, Globe, Wrench, type LucideIcon } from 'lucide-react';
+import { useState, type ReactNode } from 'react';
 import { Button } from '../../kit/button.tsx';
-import { cx } from '../../kit/css.ts';
 import { Drawer } from '../../kit/dialog.tsx';
-import { Form } from '../../kit/page.tsx';
-import { Fault } from '../../kit/states.tsx';
-import { TestButton, TestResult } from './connection-test.tsx';
-import { StepFields } from './resource-fields.tsx';
-import { steps, type Step } from './resource-form.ts';
+import { AddDatabase } from './add-database.tsx';
+import { AddWeb } from './add-web.tsx';
 import styles from './resources.module.css';
-import { useAdding, type Adding } from './use-adding.ts';
 
-const titles: Readonly<Record<Step, string>> = { address: 'Address', tls: 'TLS', account: 'Account', options: 'Options' };
+type Kind = 'postgres' | 'http' | 'mcp';
+
+const kinds: readonly { readonly kind: Kind; readonly icon: LucideIcon; readonly name: string; readonly text: string }[] = [
+  {
+    kind: 'postgres',
+    icon: Database,
+    name: 'PostgreSQL database',
+    text: 'Callers connect with any client; each statement is decided, and its rows are masked.',
+  },
+  {
+    kind: 'http',
+    icon: Globe,
+    name: 'HTTP API',
+    text: 'Callers send requests below /http/NAME; method, path and body are decided, bodies are masked both ways.',
+  },
+  {
+    kind: 'mcp',
+    icon: Wrench,
+    name: 'MCP server',
+    text: 'Agents and pipelines call tools at /mcp/NAME: one elsewhere, one that Postern starts here, or several as one. Tools are agreed to first.',
+  },
+];
 
 interface AddResourceProps {
   readonly open: boolean;
@@ -18,72 +35,35 @@ interface AddResourceProps {
   readonly onDone: (name: string) => void;
 }
 
-/** Step by step; what was typed stays when it is closed by mistake, until the resource is there. */
+/** The kind first, then a form for it. */
 export function AddResource({ open, onClose, onDone }: AddResourceProps): ReactNode {
-  const adding = useAdding();
-  const { form, created, test, fault } = adding;
-  const name = form.name.trim();
-  const done = created && test.result?.reached === true;
-  const leave = (): void => {
-    adding.leave();
-    if (created) onDone(name);
-    else onClose();
+  const [kind, setKind] = useState<Kind | null>(null);
+  const close = (): void => {
+    setKind(null);
+    onClose();
   };
-  return (
-    <Drawer title="Add resource" open={open} onClose={leave} actions={<Actions adding={adding} done={done} leave={leave} />}>
-      <StepList at={adding.step} done={done} />
-      {!done && (
-        <Form onSubmit={adding.next}>
-          <StepFields step={adding.step} form={form} set={adding.set} faults={adding.faults} isNew={!created || adding.step === 'account'} />
-          {/* Enter in a field goes on */}
-          <button type="submit" hidden />
-        </Form>
-      )}
-      {fault && <Fault of={fault} />}
-      {created && (
-        <section className={styles['outcome']} aria-label="Connection test">
-          <p>
-            <code>{name}</code> was created; its password is in the vault.
-          </p>
-          <TestResult test={test} />
-          {!done && !adding.busy && <p className={styles['muted']}>Go back to correct it, then save and test; or keep it as it is.</p>}
-        </section>
-      )}
-    </Drawer>
-  );
-}
-
-function Actions({ adding: { step, created, test, busy, next, back }, done, leave }: { adding: Adding; done: boolean; leave: () => void }): ReactNode {
-  if (done) {
-    return (
-      <Button variant="primary" onPress={leave}>
-        Open resource
-      </Button>
-    );
-  }
-  const last = step === 'options';
-  const create = created ? 'Save and test' : 'Create and test';
+  const done = (name: string): void => {
+    setKind(null);
+    onDone(name);
+  };
+  const form = { onBack: () => setKind(null), onClose: close, onDone: done };
   return (
     <>
-      {step !== 'address' && <Button onPress={back}>Back</Button>}
-      {created && <TestButton test={test} />}
-      {created && <Button onPress={leave}>Keep it and close</Button>}
-      <Button variant="primary" pending={busy} onPress={next}>
-        {last ? create : 'Next'}
-      </Button>
+      <Drawer title="Add resource" open={open && kind === null} onClose={close} actions={<Button onPress={close}>Cancel</Button>}>
+        <p className={styles['muted']}>What is it that callers reach?</p>
+        <div className={styles['kinds']}>
+          {kinds.map(({ kind: each, icon: Icon, name, text }) => (
+            <button key={each} type="button" className={styles['kind']} onClick={() => setKind(each)}>
+              <Icon size={18} aria-hidden />
+              <span className={styles['kindName']}>{name}</span>
+              <span className={styles['muted']}>{text}</span>
+            </button>
+          ))}
+        </div>
+      </Drawer>
+      <AddDatabase open={open && kind === 'postgres'} {...form} />
+      <AddWeb protocol="http" open={open && kind === 'http'} {...form} />
+      <AddWeb protocol="mcp" open={open && kind === 'mcp'} {...form} />
     </>
-  );
-}
-
-function StepList({ at, done }: { at: Step; done: boolean }): ReactNode {
-  return (
-    <ol className={styles['steps']} aria-label="Steps">
-      {steps.map((step, index) => (
-        <li key={step} className={cx(!done && step === at && styles['current'])} {...(!done && step === at && { 'aria-current': 'step' as const })}>
-          <span className={styles['number']}>{index + 1}</span>
-          {titles[step]}
-        </li>
-      ))}
-    </ol>
   );
 }

@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from 'react';
-import type { ResourceView } from '../../../proxy/contract/api-views.ts';
+import type { PostgresView } from '../../../proxy/contract/api-views.ts';
 import { useCall } from '../../data/calls.ts';
 import { useAppliance } from '../../data/outside.tsx';
 import { Code } from '../../kit/code.tsx';
@@ -10,7 +10,7 @@ import { connectionWays, doorsOf, type Door } from './connection.ts';
 import styles from './resources.module.css';
 
 /** Commands to copy: the token is never in them. */
-export function ConnectionCommands({ resource }: { resource: ResourceView }): ReactNode {
+export function ConnectionCommands({ resource }: { resource: PostgresView }): ReactNode {
   const status = useCall('status', {});
   const accounts = useCall('listServiceAccounts', { limit: 1_000 });
   const { url } = useAppliance();

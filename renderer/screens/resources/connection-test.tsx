@@ -29,7 +29,7 @@ export function useConnectionTest(name: string): ConnectionTest {
 
 /** What the target said, in its own words. */
 export function TestResult({ test: { result, running, fault } }: { test: ConnectionTest }): ReactNode {
-  if (running) return <Loading lines={2} label="Logging in at the target" />;
+  if (running) return <Loading lines={2} label="Reaching the target" />;
   if (fault) return <Fault of={fault} />;
   if (result === null) return null;
   return (

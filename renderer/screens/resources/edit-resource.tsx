@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from 'react';
-import type { ResourceView } from '../../../proxy/contract/api-views.ts';
+import type { PostgresView } from '../../../proxy/contract/api-views.ts';
 import { useMutationCall } from '../../data/calls.ts';
 import { Button } from '../../kit/button.tsx';
 import { Drawer } from '../../kit/dialog.tsx';
@@ -12,7 +12,7 @@ import { endsSessions, formFaults, formOf, servedFaults, settingsOf, steps, type
 
 const titles: Readonly<Record<Step, string>> = { address: 'Address', tls: 'TLS', account: 'Account', options: 'Options' };
 
-export function EditResource({ resource, onClose }: { resource: ResourceView; onClose: () => void }): ReactNode {
+export function EditResource({ resource, onClose }: { resource: PostgresView; onClose: () => void }): ReactNode {
   const before = formOf(resource);
   const [form, setForm] = useState<ResourceForm>(before);
   const [tried, setTried] = useState<FormFaults>({});

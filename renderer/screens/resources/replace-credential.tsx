@@ -7,10 +7,14 @@ import { TextField } from '../../kit/field.tsx';
 import { Form } from '../../kit/page.tsx';
 import { Fault } from '../../kit/states.tsx';
 import { TestButton, TestResult, useConnectionTest } from './connection-test.tsx';
+import { isKey, secretName, webFormOf } from './web-form.ts';
+import { secretOf } from './web-settings.ts';
 import styles from './resources.module.css';
 
 /** Write-only: what is stored is never shown. The new one is tried at once. */
-export function ReplaceCredential({ resource: { name, account }, onClose }: { resource: ResourceView; onClose: () => void }): ReactNode {
+export function ReplaceCredential({ resource, onClose }: { resource: ResourceView; onClose: () => void }): ReactNode {
+  const { name, protocol } = resource;
+  const form = protocol === 'postgres' ? null : webFormOf(resource);
   const [password, setPassword] = useState('');
   const [tried, setTried] = useState(false);
   const [stored, setStored] = useState(false);
@@ -18,7 +22,7 @@ export function ReplaceCredential({ resource: { name, account }, onClose }: { re
   const test = useConnectionTest(name);
   const save = async (): Promise<void> => {
     setTried(true);
-    if (password === '' || (await run({ name, password })) === null) return;
+    if (password.trim() === '' || (await run({ name, password: form === null ? password : secretOf({ ...form, secret: password }) })) === null) return;
     setPassword('');
     setStored(true);
     setTried(false);
@@ -37,15 +41,15 @@ export function ReplaceCredential({ resource: { name, account }, onClose }: { re
     <Dialog title="Replace credential" open onClose={onClose} actions={actions}>
       <Form onSubmit={() => void save()}>
         <TextField
-          label={`New password of ${account}`}
+          label={labelOf(resource)}
           value={password}
           onChange={setPassword}
-          type="password"
+          {...(form !== null && isKey(form) ? { rows: 6, mono: true } : { type: 'password' })}
           required
           autoFocus
-          maxLength={1_024}
-          error={tried && password === '' ? 'This is needed.' : undefined}
-          help="Change it at the database first, or right after. Sessions that are live go on; new ones log in with this."
+          maxLength={16_384}
+          error={tried && password.trim() === '' ? 'This is needed.' : undefined}
+          help="Change it at the target first, or right after. Sessions that are live go on; new ones use this."
         />
       </Form>
       {fault && <Fault of={fault} />}
@@ -57,4 +61,9 @@ export function ReplaceCredential({ resource: { name, account }, onClose }: { re
       )}
     </Dialog>
   );
+}
+
+function labelOf(resource: ResourceView): string {
+  if (resource.protocol === 'postgres') return `New password of ${resource.account}`;
+  return `New ${secretName(webFormOf(resource)).toLowerCase()} of ${resource.account}`;
 }

@@ -1,6 +1,7 @@
 import { KeyRound, Pencil, Trash2 } from 'lucide-react';
 import { useState, type ReactNode } from 'react';
-import type { ResourceView } from '../../../proxy/contract/api-views.ts';
+import type { PostgresView, ResourceView } from '../../../proxy/contract/api-views.ts';
+import { targetText } from '../../../proxy/contract/resource-target.ts';
 import { useCall } from '../../data/calls.ts';
 import { useLink, usePlace } from '../../data/place.ts';
 import { ActionButton, useNeed } from '../../kit/action-button.tsx';
@@ -13,10 +14,14 @@ import { ConnectionCommands } from './connection-commands.tsx';
 import { TestButton, TestResult, useConnectionTest } from './connection-test.tsx';
 import { DeleteResource } from './delete-resource.tsx';
 import { EditResource } from './edit-resource.tsx';
+import { EditWeb } from './edit-web.tsx';
 import { ReplaceCredential } from './replace-credential.tsx';
 import { ownPort } from './resource-list.tsx';
 import styles from './resources.module.css';
 import { TlsState } from './tls-state.tsx';
+import { WebCommands } from './web-commands.tsx';
+import { webFacts } from './web-facts.tsx';
+import { hasSecret } from './web-form.ts';
 
 type Asked = 'edit' | 'credential' | 'delete' | null;
 
@@ -27,20 +32,21 @@ export function ResourceDetail({ name }: { name: string }): ReactNode {
   const [asked, setAsked] = useState<Asked>(null);
   const close = (): void => setAsked(null);
   return (
-    <Page title={name} back={{ href: link('resources'), label: 'Resources' }} actions={call.data && <Actions ask={setAsked} />}>
+    <Page title={name} back={{ href: link('resources'), label: 'Resources' }} actions={call.data && <Actions resource={call.data} ask={setAsked} />}>
       <Loaded call={call}>
         {(resource) => (
           <>
             <div className={styles['columns']}>
               <Section title="Target">
                 {/* a result is about the target that was tested */}
-                <Target key={`${resource.host}:${resource.port} ${resource.account}`} resource={resource} />
+                <Target key={`${targetText(resource)} ${resource.account}`} resource={resource} />
               </Section>
               <Section title="Connect">
-                <ConnectionCommands resource={resource} />
+                {resource.protocol === 'postgres' ? <ConnectionCommands resource={resource} /> : <WebCommands resource={resource} />}
               </Section>
             </div>
-            {asked === 'edit' && <EditResource resource={resource} onClose={close} />}
+            {asked === 'edit' &&
+              (resource.protocol === 'postgres' ? <EditResource resource={resource} onClose={close} /> : <EditWeb resource={resource} onClose={close} />)}
             {asked === 'credential' && <ReplaceCredential resource={resource} onClose={close} />}
             <DeleteResource name={name} open={asked === 'delete'} onClose={close} onDone={() => open()} />
           </>
@@ -50,11 +56,12 @@ export function ResourceDetail({ name }: { name: string }): ReactNode {
   );
 }
 
-function Actions({ ask }: { ask: (asked: Asked) => void }): ReactNode {
+function Actions({ resource, ask }: { resource: ResourceView; ask: (asked: Asked) => void }): ReactNode {
   const need = useNeed('administrator');
+  const none = hasSecret(resource) ? undefined : 'The target asks for none; Edit says how it would get one';
   return (
     <>
-      <ActionButton reason={need} onPress={() => ask('credential')}>
+      <ActionButton reason={need ?? none} onPress={() => ask('credential')}>
         <KeyRound size={14} aria-hidden />
         Replace credential
       </ActionButton>
@@ -73,25 +80,21 @@ function Actions({ ask }: { ask: (asked: Asked) => void }): ReactNode {
 const kib = 1_024;
 
 function recordingText(bytes: number): string {
-  return bytes === 0 ? 'commands only' : `${(bytes / kib).toLocaleString('en-GB')} KiB of masked result per operation`;
+  return bytes === 0 ? 'commands only' : `${(bytes / kib).toLocaleString('en-GB')} KiB masked, per operation`;
 }
 
 function Target({ resource }: { resource: ResourceView }): ReactNode {
-  const { host, port, protocol, database, account, tls, listenPort, recording, id, createdAt, name } = resource;
+  const { protocol, account, listenPort, recording, id, createdAt, name } = resource;
   const test = useConnectionTest(name);
-  const verified = tls.mode === 'verify-full' ? tls : null;
   return (
     <>
       <Facts
         items={[
           ['Protocol', <Tag key="protocol">{protocol}</Tag>],
-          ['Address', <Copyable key="address" text={`${host}:${port}`} label="Copy address" />],
-          ['TLS', <TlsState key="tls" of={tls.mode} />],
-          ['Trusts', verified && (verified.ca === undefined ? 'authorities of the operating system' : 'the pasted authority only')],
-          ['Name checked', verified?.serverName && <code>{verified.serverName}</code>],
-          ['Database', <code key="database">{database}</code>],
+          ['Address', isStarted(resource) ? null : <Copyable key="address" text={targetText(resource)} label="Copy address" />],
+          ...(resource.protocol === 'postgres' ? databaseFacts(resource) : webFacts(resource)),
           ['Account', <code key="account">{account}</code>],
-          ['Credential', 'Stored in the vault. It cannot be read back; it can be replaced.'],
+          ['Credential', hasSecret(resource) ? 'Stored in the vault. It cannot be read back; it can be replaced.' : 'none'],
           ['Own port', ownPort(listenPort)],
           ['Recording', recordingText(recording.maxBytesPerOperation)],
           ['Last used', <LastUsed key="used" name={name} />],
@@ -107,6 +110,21 @@ function Target({ resource }: { resource: ResourceView }): ReactNode {
       </div>
     </>
   );
+}
+
+/** Program or members say where it is. */
+function isStarted(resource: ResourceView): boolean {
+  return resource.protocol === 'mcp' && (resource.upstream.transport === 'stdio' || resource.upstream.transport === 'group');
+}
+
+function databaseFacts({ tls, database }: PostgresView): [label: string, value: ReactNode][] {
+  const verified = tls.mode === 'verify-full' ? tls : null;
+  return [
+    ['TLS', <TlsState key="tls" of={tls.mode} />],
+    ['Trusts', verified && (verified.ca === undefined ? 'authorities of the operating system' : 'the pasted authority only')],
+    ['Name checked', verified?.serverName && <code>{verified.serverName}</code>],
+    ['Database', <code key="database">{database}</code>],
+  ];
 }
 
 function LastUsed({ name }: { name: string }): ReactNode {

@@ -1,6 +1,6 @@
 import type { Input } from '../../../proxy/contract/api.ts';
-import type { ResourceView } from '../../../proxy/contract/api-views.ts';
-import { Resource } from '../../../proxy/contract/resource.ts';
+import type { PostgresView } from '../../../proxy/contract/api-views.ts';
+import { PostgresResource } from '../../../proxy/contract/resource.ts';
 import type { InputFault } from '../../../proxy/lib/errors.ts';
 
 /** What is typed, as it is typed. */
@@ -51,7 +51,7 @@ export const emptyForm: ResourceForm = {
   recordKib: '1024',
 };
 
-export function formOf({ name, host, port, database, account, tls, listenPort, recording }: ResourceView): ResourceForm {
+export function formOf({ name, host, port, database, account, tls, listenPort, recording }: PostgresView): ResourceForm {
   const verified = tls.mode === 'verify-full' ? tls : null;
   return {
     name,
@@ -112,7 +112,7 @@ export function servedFaults(found: readonly InputFault[]): FormFaults {
   );
 }
 
-type Settings = Pick<ResourceView, 'host' | 'port' | 'database' | 'account' | 'tls' | 'listenPort' | 'recording'>;
+type Settings = Pick<PostgresView, 'host' | 'port' | 'database' | 'account' | 'tls' | 'listenPort' | 'recording'>;
 
 /** Of a form without faults. */
 export function settingsOf(form: ResourceForm): Settings {
@@ -142,7 +142,7 @@ export function endsSessions(before: ResourceForm, after: ResourceForm): boolean
 }
 
 function nameFault(name: string): string | undefined {
-  return Resource.shape.name.safeParse(name.trim()).success
+  return PostgresResource.shape.name.safeParse(name.trim()).success
     ? undefined
     : 'Lower-case letters, digits, dot, dash and underscore; it begins with a letter and has at most 63.';
 }

@@ -1,6 +1,7 @@
 import { Database, Plus } from 'lucide-react';
 import { useEffect, type ReactNode } from 'react';
 import type { ResourceView } from '../../../proxy/contract/api-views.ts';
+import { targetText } from '../../../proxy/contract/resource-target.ts';
 import { usePages } from '../../data/calls.ts';
 import { usePlace } from '../../data/place.ts';
 import { ActionButton, useNeed } from '../../kit/action-button.tsx';
@@ -12,13 +13,22 @@ import { Empty } from '../../kit/states.tsx';
 import { Time } from '../../kit/time.tsx';
 import { AddResource } from './add-resource.tsx';
 import { TlsState } from './tls-state.tsx';
+import { webPath } from './web-connection.ts';
+import styles from './resources.module.css';
 
 const columns: readonly Column<ResourceView>[] = [
   { id: 'name', title: 'Name', width: 'minmax(140px, 1.2fr)', mono: true, cell: ({ name }) => name, sortBy: ({ name }) => name },
   { id: 'protocol', title: 'Protocol', width: '96px', cell: ({ protocol }) => <Tag>{protocol}</Tag>, sortBy: ({ protocol }) => protocol },
-  { id: 'target', title: 'Target', width: 'minmax(180px, 2fr)', mono: true, cell: ({ host, port }) => `${host}:${port}`, sortBy: ({ host }) => host },
-  { id: 'database', title: 'Database', width: 'minmax(96px, 1fr)', mono: true, cell: ({ database }) => database, sortBy: ({ database }) => database },
-  { id: 'tls', title: 'TLS to target', width: '136px', cell: ({ tls }) => <TlsState of={tls.mode} /> },
+  {
+    id: 'target',
+    title: 'Target',
+    width: 'minmax(180px, 2fr)',
+    mono: true,
+    cell: (resource) => <span title={targetText(resource)}>{targetText(resource)}</span>,
+    sortBy: targetText,
+  },
+  { id: 'reached', title: 'Database or path', width: 'minmax(120px, 1fr)', mono: true, cell: reachedText, sortBy: reachedText },
+  { id: 'tls', title: 'TLS to target', width: '136px', cell: (resource) => <TlsToTarget resource={resource} /> },
   {
     id: 'port',
     title: 'Own port',
@@ -77,7 +87,7 @@ export function ResourceList(): ReactNode {
         onEnd={loadMore}
         more={more}
         empty={
-          text === '' ? <NoResources add={add} /> : <Empty title={`No resource matches “${text}”`}>Search looks at name, target, database and account.</Empty>
+          text === '' ? <NoResources add={add} /> : <Empty title={`No resource matches “${text}”`}>Search looks at name, protocol, target and account.</Empty>
         }
       />
       <AddResource open={verb === '~add' && need === undefined} onClose={() => replace()} onDone={(name) => replace(name)} />
@@ -88,13 +98,24 @@ export function ResourceList(): ReactNode {
 function NoResources({ add }: { add: ReactNode }): ReactNode {
   return (
     <Empty title="There is no resource yet" icon={Database} actions={add}>
-      A resource is a database that callers reach through Postern: its address, and the account Postern logs in with. Add one and test it; then create a service
-      account with a token.
+      A resource is a database, an HTTP API or an MCP server that callers reach through Postern: its address, and the credential Postern shows there. Add one
+      and test it; then create a service account with a token.
     </Empty>
   );
 }
 
-function matches({ name, host, port, database, account }: ResourceView, text: string): boolean {
+/** What a caller writes to reach it: a database, or the path below the gateway. */
+function reachedText(resource: ResourceView): string {
+  return resource.protocol === 'postgres' ? resource.database : webPath(resource);
+}
+
+function TlsToTarget({ resource }: { resource: ResourceView }): ReactNode {
+  if (resource.protocol === 'postgres') return <TlsState of={resource.tls.mode} />;
+  const target = targetText(resource);
+  return /^https?:/.test(target) ? <TlsState of={target.startsWith('https:') ? 'verify-full' : 'disable'} /> : <span className={styles['muted']}>–</span>;
+}
+
+function matches(resource: ResourceView, text: string): boolean {
   const wanted = text.toLowerCase();
-  return [name, `${host}:${port}`, database, account].some((part) => part.toLowerCase().includes(wanted));
+  return [resource.name, resource.protocol, targetText(resource), reachedText(resource), resource.account].some((part) => part.toLowerCase().includes(wanted));
 }

@@ -12,6 +12,10 @@ export interface OperationOutcome {
   /** why it failed or was refused; empty: it did not */
   readonly why: string;
   readonly policies: readonly string[];
+  /** of a workload: the run it belongs to, as its own token said */
+  readonly run: readonly (readonly [claim: string, value: string])[];
+  /** the approval request it rests on */
+  readonly request: string | null;
 }
 
 /** `text`: canonical JSON of an event header. What cannot be read is indeterminate, never a success. */
@@ -38,7 +42,15 @@ export function outcomeOfHeader(header: Readonly<Record<string, unknown>>): Oper
       .filter((part) => typeof part === 'string' && part !== '')
       .join(' · '),
     policies: texts(header['policies']),
+    run: runOf(header['actor']),
+    request: typeof header['request'] === 'string' ? header['request'] : null,
   };
+}
+
+/** “repository acme/shop”, “run_id 17” */
+function runOf(actor: unknown): OperationOutcome['run'] {
+  const run = isRecord(actor) && isRecord(actor['run']) ? Object.entries(actor['run']) : [];
+  return run.flatMap(([claim, value]) => (typeof value === 'string' ? [[claim, value] as const] : []));
 }
 
 const mostActs = 5;
@@ -67,11 +79,11 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 
 const number = new Intl.NumberFormat('en-GB');
 
-/** “3 rows · 1.2 ms · 4 values masked” */
-export function outcomeText({ rows, durationMs, masked }: OperationOutcome): string {
+/** “3 rows · 1.2 ms · 4 values masked”; calls have no rows */
+export function outcomeText({ rows, durationMs, masked }: OperationOutcome, isCall = false): string {
   const hidden = masked.reduce((sum, [, values]) => sum + values, 0);
   return [
-    `${number.format(rows)} ${rows === 1 ? 'row' : 'rows'}`,
+    ...(isCall ? [] : [`${number.format(rows)} ${rows === 1 ? 'row' : 'rows'}`]),
     ...(durationMs === null ? [] : [`${durationMs < 10 ? durationMs.toFixed(1) : number.format(Math.round(durationMs))} ms`]),
     ...(hidden === 0 ? [] : [`${number.format(hidden)} ${hidden === 1 ? 'value' : 'values'} masked`]),
   ].join(' · ');

@@ -30,6 +30,8 @@ export function searchSteps(steps: readonly Step[], search: string): readonly nu
 }
 
 function standsInRows(step: Step, word: string): boolean {
+  const exchange = step.exchange();
+  if (exchange !== null) return [exchange.path, ...exchange.said.map(({ text }) => text ?? '')].some((text) => text.toLowerCase().includes(word));
   const { sets, messages } = step.frames();
   return (
     sets.some(

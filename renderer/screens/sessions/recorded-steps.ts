@@ -1,5 +1,6 @@
 import type { RecordingEntry } from '../../../proxy/contract/api-views.ts';
 import { concatBytes } from '../../../proxy/proof/bytes.ts';
+import { decodeExchange, type Exchange } from './exchange.ts';
 import { decodeFrames, type DecodedFrames } from './frames.ts';
 import { outcomeOf, type OperationOutcome } from './operation-outcome.ts';
 
@@ -16,8 +17,10 @@ export interface Step {
   readonly truncated: { readonly bytes: number; readonly writes: number } | null;
   /** bytes of its result that were kept */
   readonly bytes: number;
-  /** decodes the result; the last one is kept */
+  /** decodes the result of a database; the last one is kept */
   readonly frames: () => DecodedFrames;
+  /** a call over HTTP or MCP; null: it is none */
+  readonly exchange: () => Exchange | null;
 }
 
 interface Building {
@@ -92,15 +95,30 @@ function decodedBase64(data: string): Uint8Array | null {
 function stepOf({ operation, at, command, outcome, truncated, bytes, damaged, chunks: all }: Building): Step {
   const chunks = [...all];
   let decoded: DecodedFrames | null = null;
+  let called: Exchange | null | undefined;
+  const exchange = (): Exchange | null => {
+    // the first byte tells: no message of PostgreSQL begins with it
+    if (called === undefined) called = chunks[0]?.[0] === 0x7b ? decodeExchange(concatBytes(chunks)) : null;
+    return called;
+  };
   const frames = (): DecodedFrames => {
     if (decoded === null) {
-      const result = decodeFrames(concatBytes(chunks));
+      const result = decodeFrames(exchange() === null ? concatBytes(chunks) : new Uint8Array());
       // what was cut off at the cap ends in the middle of a message: no damage
       decoded = { ...result, damaged: damaged || (result.damaged && truncated === '') };
     }
     return decoded;
   };
-  return { operation, at, command, outcome: outcome === '' ? null : outcomeOf(outcome), truncated: truncated === '' ? null : lossOf(truncated), bytes, frames };
+  return {
+    operation,
+    at,
+    command,
+    outcome: outcome === '' ? null : outcomeOf(outcome),
+    truncated: truncated === '' ? null : lossOf(truncated),
+    bytes,
+    frames,
+    exchange,
+  };
 }
 
 function lossOf(text: string): Step['truncated'] {

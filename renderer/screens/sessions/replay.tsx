@@ -11,6 +11,7 @@ import { Toolbar } from '../../kit/page.tsx';
 import { Select } from '../../kit/select.tsx';
 import { Empty, Fault, Notice } from '../../kit/states.tsx';
 import { useToast } from '../../kit/toasts.tsx';
+import { visibleText } from '../../kit/visible.ts';
 import { searchSteps, type Speed } from './playback.ts';
 import type { SessionsPlace } from './place-of-sessions.ts';
 import type { Step } from './recorded-steps.ts';
@@ -58,7 +59,7 @@ export function Replay({ session, place, onChange }: ReplayProps): ReactNode {
           {playback.playing ? 'Pause' : 'Play'}
         </Button>
         <Select<Speed> inline label="Speed" value={playback.speed} onChange={playback.setSpeed} options={speeds} />
-        <SearchField label="Search the recording" placeholder="Search commands and rows" value={place.search} onChange={(text) => onChange({ search: text })} />
+        <SearchField label="Search the recording" placeholder="Search what was recorded" value={place.search} onChange={(text) => onChange({ search: text })} />
       </Toolbar>
       <Progress recording={recording} />
       <div className={styles['replay']}>
@@ -74,7 +75,7 @@ export function Replay({ session, place, onChange }: ReplayProps): ReactNode {
           tall
         />
         <section className={styles['step']} aria-label="Recorded command">
-          {step === undefined ? null : <StepView key={step.operation} step={step} number={current + 1} of={steps.length} />}
+          {step === undefined ? null : <StepView key={step.operation} step={step} number={current + 1} of={steps.length} isCall={isCall(session, step)} />}
         </section>
       </div>
       <p className={styles['root']}>
@@ -83,6 +84,18 @@ export function Replay({ session, place, onChange }: ReplayProps): ReactNode {
       </p>
     </>
   );
+}
+
+/** The protocol is not known of a resource that is gone: then what was recorded tells. */
+function isCall({ protocol }: SessionView, step: Step): boolean {
+  return protocol === undefined ? step.exchange() !== null : protocol !== 'postgres';
+}
+
+/** “ · 3 rows”, “ · 200” */
+function RowResult({ step }: { step: Step }): ReactNode {
+  const exchange = step.exchange();
+  if (exchange !== null) return exchange.reply !== null && ` · ${exchange.reply.status}`;
+  return step.outcome?.state === 'success' && ` · ${step.outcome.rows} ${step.outcome.rows === 1 ? 'row' : 'rows'}`;
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
@@ -96,14 +109,14 @@ const columns: readonly Column<Row>[] = [
     cell: ({ step }) => (
       <div className={styles['row']}>
         <div className={styles['cut']}>
-          <Code inline text={step.command} label="Command" />
+          <Code inline text={visibleText(step.command)} language={step.exchange() === null ? 'sql' : 'text'} label="Command" />
         </div>
         <div className={styles['small']}>
           <time dateTime={step.at} title={step.at}>
             {clock.format(new Date(step.at))}
           </time>
           {step.outcome !== null && ` · ${step.outcome.state}`}
-          {step.outcome !== null && step.outcome.state === 'success' && ` · ${step.outcome.rows} ${step.outcome.rows === 1 ? 'row' : 'rows'}`}
+          <RowResult step={step} />
           {step.truncated !== null && ' · cut off'}
         </div>
       </div>

@@ -62,7 +62,12 @@ function About({ session }: { session: SessionView }): ReactNode {
       <State of={state} />
       <Copyable text={id} label="Copy session id" />
       <span>
-        database <code>{database}</code> as <code>{account}</code>
+        {database !== '' && (
+          <>
+            database <code>{database}</code>{' '}
+          </>
+        )}
+        as <code>{account}</code>
       </span>
       <span>
         from <code>{address}</code>

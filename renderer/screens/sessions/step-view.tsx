@@ -1,40 +1,59 @@
 import { useMemo, type ReactNode } from 'react';
+import { useLink } from '../../data/place.ts';
 import { Badge, State } from '../../kit/badge.tsx';
 import { Code } from '../../kit/code.tsx';
 import { CopyButton } from '../../kit/copy-button.tsx';
 import { DataTable, type Column } from '../../kit/data-table.tsx';
 import { Empty, Notice } from '../../kit/states.tsx';
 import { Time } from '../../kit/time.tsx';
+import { visibleText } from '../../kit/visible.ts';
 import type { ResultSet } from './frames.ts';
+import { ExchangeView } from './exchange-view.tsx';
 import { outcomeText } from './operation-outcome.ts';
 import type { Step } from './recorded-steps.ts';
 import styles from './sessions.module.css';
 
 const number = new Intl.NumberFormat('en-GB');
 
-/** One recorded command with its masked result. */
-export function StepView({ step, number: at, of }: { step: Step; number: number; of: number }): ReactNode {
+function Why({ outcome }: Pick<Step, 'outcome'>): ReactNode {
+  if (outcome === null || outcome.why === '') return null;
+  return (
+    <Notice tone={outcome.state === 'refused' ? 'bad' : 'warn'}>
+      {outcome.why}
+      {outcome.policies.length > 0 && ` (policies: ${outcome.policies.join(', ')})`}
+    </Notice>
+  );
+}
+
+/** One recorded command with its masked result, or one call with what came back. */
+interface StepViewProps {
+  readonly step: Step;
+  readonly number: number;
+  readonly of: number;
+  /** on a resource that is no database: also one that was refused is a call */
+  readonly isCall: boolean;
+}
+
+export function StepView({ step, number: at, of, isCall }: StepViewProps): ReactNode {
   const decoded = useMemo(() => step.frames(), [step]);
+  const exchange = useMemo(() => step.exchange(), [step]);
   const { outcome, truncated } = step;
   return (
     <>
       <header className={styles['stepHead']}>
         <strong>
-          Command {number.format(at)} of {number.format(of)}
+          {isCall ? 'Call' : 'Command'} {number.format(at)} of {number.format(of)}
         </strong>
-        <Outcome outcome={outcome} />
+        <Outcome outcome={outcome} isCall={isCall} />
         <span className={styles['grow']} />
         <Time at={step.at} exact />
         <CopyButton text={step.command} label="Copy command" />
       </header>
       <div className={styles['stepBody']} role="region" aria-label="Command and result" tabIndex={0}>
-        <Code text={step.command} label="Recorded command" />
-        {outcome !== null && outcome.why !== '' && (
-          <Notice tone={outcome.state === 'refused' ? 'bad' : 'warn'}>
-            {outcome.why}
-            {outcome.policies.length > 0 && ` (policies: ${outcome.policies.join(', ')})`}
-          </Notice>
-        )}
+        <Code text={visibleText(step.command)} language={isCall ? 'text' : 'sql'} label="Recorded command" />
+        <Because outcome={outcome} operation={step.operation} />
+        <Why outcome={outcome} />
+        {exchange !== null && <ExchangeView exchange={exchange} isCut={truncated !== null} />}
         {decoded.messages.map(({ severity, text }, index) => (
           <p key={index} className={styles['message']}>
             <strong>{severity}</strong> {text}
@@ -60,13 +79,34 @@ export function StepView({ step, number: at, of }: { step: Step; number: number;
   );
 }
 
-function Outcome({ outcome }: Pick<Step, 'outcome'>): ReactNode {
+/** Where the log says who let it go ahead, and which run of a pipeline it was. */
+function Because({ outcome, operation }: Pick<Step, 'outcome' | 'operation'>): ReactNode {
+  const link = useLink();
+  if (outcome === null) return null;
+  return (
+    <p className={styles['run']}>
+      {outcome.request !== null && (
+        <span>
+          People decided on it: <a href={link('requests', 'history', outcome.request)}>{outcome.request}</a>
+        </span>
+      )}
+      <a href={link('audit', 'search', `operation=${operation}`)}>Its events in the log</a>
+      {outcome.run.map(([claim, value]) => (
+        <span key={claim}>
+          {claim} <code>{visibleText(value)}</code>
+        </span>
+      ))}
+    </p>
+  );
+}
+
+function Outcome({ outcome, isCall }: Pick<Step, 'outcome'> & { isCall: boolean }): ReactNode {
   if (outcome === null) return <Badge tone="wait">No outcome yet</Badge>;
   if (outcome.state === 'refused') return <Badge tone="bad">Refused</Badge>;
   return (
     <>
       <State of={outcome.state} />
-      <span className={styles['muted']}>{outcomeText(outcome)}</span>
+      <span className={styles['muted']}>{outcomeText(outcome, isCall)}</span>
     </>
   );
 }

@@ -10,6 +10,7 @@ import { Switch } from '../../kit/field.tsx';
 import { Toolbar } from '../../kit/page.tsx';
 import { Empty, Fault, Loading, Notice } from '../../kit/states.tsx';
 import { Time } from '../../kit/time.tsx';
+import { visibleText } from '../../kit/visible.ts';
 import { hasEnded, liveOperations, type LiveOperation } from './live-operations.ts';
 import { outcomeText } from './operation-outcome.ts';
 import styles from './sessions.module.css';
@@ -66,7 +67,7 @@ export function Watch({ session, onReplay }: { session: SessionView; onReplay: (
       ) : (
         <div ref={list} className={styles['feed']} role="log" aria-label="Commands of the session" tabIndex={0}>
           {lines.map((line) => (
-            <Line key={line.id} line={line} />
+            <Line key={line.id} line={line} isCall={session.protocol !== undefined && session.protocol !== 'postgres'} />
           ))}
         </div>
       )}
@@ -74,7 +75,7 @@ export function Watch({ session, onReplay }: { session: SessionView; onReplay: (
   );
 }
 
-function Line({ line }: { line: LiveOperation }): ReactNode {
+function Line({ line, isCall }: { line: LiveOperation; isCall: boolean }): ReactNode {
   const link = useLink();
   const { at, command, outcome, note, request } = line;
   return (
@@ -83,7 +84,11 @@ function Line({ line }: { line: LiveOperation }): ReactNode {
         <Time at={at} exact />
       </span>
       <div className={styles['what']}>
-        {command === null ? <span className={styles['muted']}>{note}</span> : <Code text={command} label={`Command at ${at}`} />}
+        {command === null ? (
+          <span className={styles['muted']}>{note}</span>
+        ) : (
+          <Code text={isCall ? visibleText(command) : command} language={isCall ? 'text' : 'sql'} label={`Command at ${at}`} />
+        )}
         {outcome.why !== '' && command !== null && <p className={styles['why']}>{outcome.why}</p>}
         {request !== null && (
           <a href={link('requests', 'history', request)}>
@@ -101,7 +106,7 @@ function Line({ line }: { line: LiveOperation }): ReactNode {
             ) : (
               <State of={outcome.state} />
             )}
-            {outcome.state !== 'pending' && outcome.state !== 'refused' && <span className={styles['muted']}>{outcomeText(outcome)}</span>}
+            {outcome.state !== 'pending' && outcome.state !== 'refused' && <span className={styles['muted']}>{outcomeText(outcome, isCall)}</span>}
           </>
         )}
       </div>
