@@ -21,13 +21,16 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/{integration,conformance,e2e}/**/*.test.ts'],
+          include: ['test/{integration,conformance}/**/*.test.ts'],
           exclude,
           // real servers share the machine: one file at a time
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
+      },
+      {
+        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude, fileParallelism: false, testTimeout: 120_000, hookTimeout: 180_000 },
       },
       {
         // long, and against a service under load: `npm run chaos`

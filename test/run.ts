@@ -4,15 +4,27 @@ import { z } from 'zod';
 import { check } from '../build/check.ts';
 import { root, runSteps, suite } from '../build/step.ts';
 import { countsLine, explainSkips, nothing, sum, type Tally } from '../build/tally.ts';
+import { sandboxAvailable } from '../proxy/engines/mcp/sandbox-trial.ts';
 import { chromium, debianTool, goWithMod } from './support/debian-packages.ts';
+import { thirdParty } from './support/third-party.ts';
 
 const minute = 60_000;
 /** What test/mutants/index.ts exports as `runMutants()`: one row for each mutant. */
 const Mutants = z.array(z.object({ name: z.string(), killed: z.boolean(), detail: z.string().optional() }));
 
 async function prepareTools(): Promise<void> {
-  const found = [await debianTool('psql'), await debianTool('pgbench'), await debianTool('dbus-daemon'), await chromium(), await goWithMod()];
-  for (const tool of found) if (tool.why !== undefined) console.log(`not available: ${tool.why}`);
+  const found = [
+    await debianTool('psql'),
+    await debianTool('pgbench'),
+    await debianTool('dbus-daemon'),
+    await debianTool('nginx'),
+    await chromium(),
+    await goWithMod(),
+    await thirdParty('mcp'),
+  ];
+  // at a fixed place: what an environment could name instead would be no sandbox
+  const sandbox = await sandboxAvailable();
+  for (const { why } of [...found, ...(sandbox.available ? [] : [sandbox])]) if (why !== undefined) console.log(`not available: ${why}`);
 }
 
 async function mutants(): Promise<Tally> {
@@ -35,8 +47,12 @@ async function main(): Promise<number> {
   await prepareTools();
   const checked = await check();
   const tested = await runSteps(
-    [suite('fuzz', 5 * minute, ['--project', 'fuzz']), suite('integration', 30 * minute, ['--project', 'integration', '--passWithNoTests'])],
-    1,
+    [
+      suite('integration', 30 * minute, ['--project', 'integration']),
+      suite('e2e', 30 * minute, ['--project', 'e2e']),
+      suite('fuzz', 5 * minute, ['--project', 'fuzz']),
+    ],
+    2,
   );
   const tally = sum([checked, ...tested, await mutants()]);
   console.log('');

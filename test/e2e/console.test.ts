@@ -10,6 +10,8 @@ import { principalsBlock } from './console/principals.ts';
 import { requestsBlock } from './console/requests.ts';
 import { resourcesBlock } from './console/resources.ts';
 import { sessionsBlock } from './console/sessions.ts';
+import { toolsBlock } from './console/tools.ts';
+import { workloadsBlock } from './console/workloads.ts';
 
 /**
  * The console in the browser that people have, against the service of `postern demo`: one walk in the order in which a newcomer goes
@@ -32,6 +34,8 @@ describe('the console', () => {
 
   firstRunBlock(walk);
   resourcesBlock(walk);
+  toolsBlock(walk);
+  workloadsBlock(walk);
   principalsBlock(walk);
   requestsBlock(walk);
   policiesBlock(walk);

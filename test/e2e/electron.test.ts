@@ -51,7 +51,7 @@ function statusOf(dir: string): { pid: number; restarts: number } {
 async function configFile(name: string, ports: { postgres: number; control: number }): Promise<string> {
   const path = join(home, name);
   const listener = (port: number): object => ({ host: '127.0.0.1', port });
-  writeFileSync(path, JSON.stringify({ listeners: { postgres: listener(ports.postgres), control: listener(ports.control) } }));
+  writeFileSync(path, JSON.stringify({ listeners: { postgres: listener(ports.postgres), control: listener(ports.control), web: listener(0) } }));
   return path;
 }
 

@@ -59,7 +59,10 @@ it('takes a person on another machine less than three minutes from the code to a
   if (why !== undefined) skipBecause(context, why);
   const { address, home } = service;
   const listener = (number: number): object => ({ host: address, port: number });
-  writeFileSync(join(home, 'config.json'), JSON.stringify({ listeners: { control: listener(port), postgres: listener(5_433) }, tlsNames: [address] }));
+  writeFileSync(
+    join(home, 'config.json'),
+    JSON.stringify({ listeners: { control: listener(port), postgres: listener(5_433), web: listener(5_434) }, tlsNames: [address] }),
+  );
   serving = service.start([
     'build/postern.js',
     '--data',

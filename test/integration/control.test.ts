@@ -106,7 +106,10 @@ function filesUnder(path: string): string[] {
 }
 
 beforeAll(async () => {
-  writeFileSync(config, JSON.stringify({ listeners: { control: { host: '127.0.0.1', port: 0 }, postgres: { host: '127.0.0.1', port: 0 } } }));
+  writeFileSync(
+    config,
+    JSON.stringify({ listeners: { control: { host: '127.0.0.1', port: 0 }, postgres: { host: '127.0.0.1', port: 0 }, web: { host: '127.0.0.1', port: 0 } } }),
+  );
   const said = await serve();
   adminToken = /\n {2}(postern_\S+)\n/.exec(said)?.[1] ?? '';
   if (postgresBinaries() !== null) target = await startPostgres();

@@ -1,7 +1,5 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -9,6 +7,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fields, query, RawClient, rows, startup } from '../support/postgres-client.ts';
 import { startGateway, type PostgresGateway } from '../support/postgres-gateway.ts';
+import { selfSigned } from '../support/certificate.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 
 const run = promisify(execFile);
@@ -21,31 +20,7 @@ let secure: PostgresGateway;
 let material: { key: string; cert: string };
 
 beforeAll(async () => {
-  const home = mkdtempSync(join(tmpdir(), 'postern-tls-'));
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-keyout',
-      join(home, 'key.pem'),
-      '-out',
-      join(home, 'cert.pem'),
-      '-days',
-      '2',
-      '-subj',
-      '/CN=localhost',
-      '-addext',
-      'subjectAltName=DNS:localhost',
-    ],
-    { stdio: 'pipe' },
-  );
-  material = { key: readFileSync(join(home, 'key.pem'), 'utf8'), cert: readFileSync(join(home, 'cert.pem'), 'utf8') };
+  material = selfSigned();
   server = await startPostgres({ settings: ['ssl=on'], hba, files: { 'server.key': material.key, 'server.crt': material.cert } });
   plain = await startGateway({ target: target() });
   secure = await startGateway({ target: target({ mode: 'verify-full', ca: material.cert, serverName: 'localhost' }), tls: material });

@@ -4,6 +4,7 @@ const policy = 'proxy/policy/policy.test.ts';
 const entity = 'proxy/policy/entity.test.ts';
 const compile = 'proxy/policy/compile.test.ts';
 const starter = 'proxy/policy/policy-test.test.ts';
+const calls = 'proxy/policy/calls.test.ts';
 const pipeline = 'proxy/pipeline/toy-engines.test.ts';
 const identity = 'proxy/identity/identity.test.ts';
 const control = 'proxy/control/http.test.ts';
@@ -191,7 +192,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: 'pipeline: a withdrawn operation gets its permit',
     invariant: 'withdrawn never runs',
-    file: 'proxy/pipeline/session.ts',
+    file: 'proxy/pipeline/asked-people.ts',
     find: `if (outcome.approved) return this.#approved(hold.request, held);`,
     replace: `return this.#approved(hold.request, held);`,
     killedBy: { file: pipeline, test: 'never gives a permit after cancel' },
@@ -284,5 +285,77 @@ export const decisionMutants: readonly Mutant[] = [
     find: ` || !timingSafeEqual(signature, this.#signature)) throw`,
     replace: `) throw`,
     killedBy: { file: 'proxy/engines/postgres/scram.test.ts', test: 'refuses the end with' },
+  },
+  {
+    name: 'policy: a call that names nothing is permitted like a connection',
+    invariant: deny,
+    file: 'proxy/policy/scope.ts',
+    find: `acts.length > 0 || context.call !== undefined`,
+    replace: `acts.length > 0`,
+    killedBy: { file: calls, test: 'that names nothing is refused' },
+  },
+  {
+    name: 'policy: what reads a call is skipped where there is none',
+    invariant: deny,
+    file: 'proxy/policy/context.ts',
+    find: `if (call === undefined) return { fault: 'it is no call, and policies read what only calls have' };`,
+    replace: `if (call === undefined) return { context: {}, entities: [] };`,
+    killedBy: { file: calls, test: 'no forbid is skipped' },
+  },
+  {
+    name: 'policy: a verdict on one call is kept for the next one',
+    invariant: deny,
+    file: 'proxy/policy/reads.ts',
+    find: `kind === 'Command' ? commandAttributes : callAttributes`,
+    replace: `commandAttributes`,
+    killedBy: { file: calls, test: 'however often the same tool was called' },
+  },
+  {
+    name: 'policy: a statement in an argument is remembered as one on the own resource',
+    invariant: deny,
+    file: 'proxy/policy/scope.ts',
+    find: `on === undefined ? path : { on: [on.resource, on.database], path }`,
+    replace: `on === undefined ? path : path`,
+    killedBy: { file: calls, test: 'is not remembered as the same statement' },
+  },
+  {
+    name: 'policy: lists leave out what arguments would get permitted',
+    invariant: 'lists and calls are decided alike',
+    file: 'proxy/policy/slices.ts',
+    find: `return policy.effect === 'forbid' ? [] : [`,
+    replace: `return policy.effect === 'forbid' ? [policy] : [`,
+    killedBy: { file: calls, test: 'what some arguments would get permitted' },
+  },
+  {
+    name: 'policy: the arguments of a call can be named past its context',
+    invariant: deny,
+    file: 'proxy/policy/reads.ts',
+    find: `types.includes(named.type)) return named.type;`,
+    replace: `types.includes(named.type)) return null;`,
+    killedBy: { file: calls, test: 'refuses arguments that are named' },
+  },
+  {
+    name: 'arguments: a name in other letters passes unread',
+    invariant: deny,
+    file: 'proxy/engines/mcp/analyse-arguments.ts',
+    find: `return visible.toUpperCase().toLowerCase();`,
+    replace: `return visible;`,
+    killedBy: { file: 'proxy/engines/mcp/analyse-arguments.test.ts', test: 'another case' },
+  },
+  {
+    name: 'arguments: a program named by a variable passes',
+    invariant: deny,
+    file: 'proxy/engines/mcp/analyse-command.ts',
+    find: `if (!word.literal) throw`,
+    replace: `if (word.text === '' && !word.literal) throw`,
+    killedBy: { file: 'proxy/engines/mcp/analyse-command.test.ts', test: 'what is not understood' },
+  },
+  {
+    name: 'arguments: a statement needs no leave to open a session on its resource',
+    invariant: deny,
+    file: 'proxy/processes/gateway-analysers.ts',
+    find: `[onDatabase('connect'), ...named]`,
+    replace: `[...named]`,
+    killedBy: { file: 'test/integration/sql-arguments.test.ts', test: 'every act of it is on that resource' },
   },
 ];

@@ -3,6 +3,7 @@
  * without it. `node test/mutants/index.ts [part of a name or invariant]`
  */
 import { root } from '../../build/step.ts';
+import { sandboxAvailable } from '../../proxy/engines/mcp/sandbox-trial.ts';
 import { appMutants } from './app.ts';
 import { approvalMutants } from './approval.ts';
 import { controlMutants } from './control.ts';
@@ -10,9 +11,20 @@ import { decisionMutants } from './decision.ts';
 import { evidenceMutants } from './evidence.ts';
 import type { Mutant } from './mutant.ts';
 import { storeMutants } from './stores.ts';
+import { webMutants } from './web.ts';
+import { workloadMutants } from './workloads.ts';
 import { createWorkspace, type TestRun, type Workspace } from './workspace.ts';
 
-const mutants: readonly Mutant[] = [...decisionMutants, ...approvalMutants, ...evidenceMutants, ...storeMutants, ...controlMutants, ...appMutants];
+const mutants: readonly Mutant[] = [
+  ...decisionMutants,
+  ...approvalMutants,
+  ...webMutants,
+  ...workloadMutants,
+  ...evidenceMutants,
+  ...storeMutants,
+  ...controlMutants,
+  ...appMutants,
+];
 const width = 2;
 
 export interface MutantResult {
@@ -25,7 +37,10 @@ export interface MutantResult {
 
 /** One row for each mutant whose name or invariant contains `filter`, in the order of the tables. */
 export async function runMutants(filter = ''): Promise<readonly MutantResult[]> {
-  const chosen = mutants.filter(({ name, invariant }) => name.includes(filter) || invariant.includes(filter));
+  const sandbox = await sandboxAvailable();
+  const named = mutants.filter(({ name, invariant }) => name.includes(filter) || invariant.includes(filter));
+  const chosen = named.filter(({ needs }) => needs === undefined || sandbox.available);
+  if (chosen.length < named.length) console.log(`${named.length - chosen.length} mutants not planted: ${sandbox.why}`);
   // one test's mutants stay together, so that its unmutated run is made once
   const waiting = [...Map.groupBy(chosen, ({ killedBy }) => `${killedBy.file} ${killedBy.test ?? ''}`).values()];
   const results = new Map<Mutant, MutantResult>();

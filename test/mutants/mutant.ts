@@ -6,6 +6,8 @@ export interface Mutant extends Edit {
   readonly file: string;
   /** further edits of the same file, where one alone would break what it means to weaken */
   readonly also?: readonly Edit[];
+  /** its test only says something where servers can be put into a sandbox */
+  readonly needs?: 'sandbox';
   readonly killedBy: {
     readonly file: string;
     /** part of the test's title, or of its describe's; all tests of the file when left out */

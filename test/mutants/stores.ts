@@ -27,7 +27,7 @@ export const storeMutants: readonly Mutant[] = [
     name: 'stores: errors are recorded unmasked',
     invariant: noPan,
     file: 'proxy/masking/masking.ts',
-    find: `text: maskText,`,
+    find: `text: (text, conceal = []) => maskText(concealerOf(conceal).hide(text, () => undefined)),`,
     replace: `text: (text) => text,`,
     killedBy: scanned,
   },

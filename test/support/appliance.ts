@@ -27,6 +27,8 @@ export interface Appliance {
   readonly caFile: string;
   /** shared PostgreSQL port */
   readonly port: number;
+  /** where MCP servers and HTTP APIs are reached */
+  readonly webUrl: string;
   readonly controlUrl: string;
   /** Runs `postern …` against it. Never throws for an exit code. */
   cli(args: readonly string[], stdin?: string): Promise<Ran>;
@@ -73,7 +75,7 @@ class RunningAppliance implements Appliance {
   readonly #environment: Readonly<Record<string, string>>;
   #process: ChildProcess | null = null;
   #output = '';
-  #ports = { postgres: 0, control: 0 };
+  #ports = { postgres: 0, control: 0, web: 0 };
 
   constructor(dir: string, base: string, environment: Readonly<Record<string, string>>) {
     this.dir = dir;
@@ -89,14 +91,20 @@ class RunningAppliance implements Appliance {
     return this.#ports.postgres;
   }
 
+  /** where MCP servers and HTTP APIs are reached */
+  get webUrl(): string {
+    return `https://127.0.0.1:${String(this.#ports.web)}`;
+  }
+
   get controlUrl(): string {
     return `https://127.0.0.1:${String(this.#ports.control)}`;
   }
 
   async start(): Promise<void> {
     const config = join(this.#base, 'config.json');
-    const { postgres, control } = this.#ports;
-    writeFileSync(config, JSON.stringify({ listeners: { postgres: { host: '127.0.0.1', port: postgres }, control: { host: '127.0.0.1', port: control } } }));
+    const { postgres, control, web } = this.#ports;
+    const host = '127.0.0.1';
+    writeFileSync(config, JSON.stringify({ listeners: { postgres: { host, port: postgres }, control: { host, port: control }, web: { host, port: web } } }));
     const child = spawn(process.execPath, [shim, '--data', this.dir, 'serve', '--config', config, '--admin-token-file', join(this.dir, 'admin.token')], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...this.#environment },
@@ -110,7 +118,7 @@ class RunningAppliance implements Appliance {
       await sleep(50);
     }
     const status = this.#status();
-    this.#ports = { postgres: status.ports['postgres'] ?? 0, control: Number(new URL(status.controlUrl).port) };
+    this.#ports = { postgres: status.ports['postgres'] ?? 0, web: status.ports['web'] ?? 0, control: Number(new URL(status.controlUrl).port) };
   }
 
   cli(args: readonly string[], stdin = ''): Promise<Ran> {

@@ -12,6 +12,8 @@ const packagesOf = {
   pgbench: ['postgresql', 'postgresql-contrib'],
   pgbouncer: ['pgbouncer'],
   haproxy: ['haproxy'],
+  nginx: ['nginx'],
+  wrk: ['wrk'],
   'dbus-daemon': ['dbus-daemon'],
 } as const;
 

@@ -104,6 +104,8 @@ const permit: Decision = { permitted: true, policies: ['all'], message: '', hint
 const nobody: ApprovalPort = {
   hold: () => ({ request: 'none', decided: Promise.resolve({ approved: false, why: 'nobody is there' }), withdraw: () => undefined }),
   claim: () => Promise.resolve({ request: 'none', approved: false }),
+  whenDecided: () => Promise.resolve(),
+  withdraw: () => undefined,
   recheck: () => undefined,
 };
 
@@ -119,9 +121,10 @@ export function memoryPorts(audit: MemoryAudit, approval?: ApprovalPort): Ports 
     audit,
     identity: {
       scram: () => ({ salt: new Uint8Array(16), iterations: 4096, verify: () => ({ caller, serverSignature: new Uint8Array(32) }) }),
+      bearer: (token) => Promise.resolve(token === 'good' ? { ...caller, method: 'bearer' } : { refused: 'unknown' }),
       revoked: () => null,
     },
-    policy: { version: 'v1', scope: () => ({ decide, permits: () => permit }) },
+    policy: { version: 'v1', scope: () => ({ decide, permits: () => permit, possible: (shape) => decide(shape).permitted }) },
     masking: {
       version: 1,
       compile: () => {
@@ -137,6 +140,11 @@ export function memoryPorts(audit: MemoryAudit, approval?: ApprovalPort): Ports 
           ledger: () => ({ toy: hidden }),
         };
       },
+      document: () => ({
+        push: (chunk) => Buffer.from(chunk).fill(0x2a) as Uint8Array as Masked,
+        end: () => new Uint8Array(0) as Masked,
+        ledger: () => ({ toy: 1 }),
+      }),
       text: (text) => text,
       hides: () => false,
       strays: () => null,

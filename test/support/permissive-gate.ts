@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Act } from '../../proxy/contract/operation.ts';
 import type { Caller } from '../../proxy/contract/principal.ts';
-import { Resource } from '../../proxy/contract/resource.ts';
+import { type PostgresResource, Resource } from '../../proxy/contract/resource.ts';
 import type { Admission, Denial, EngineLimits, Gate, Masked, Operation, Permit, Refusal, Session, Sink } from '../../proxy/pipeline/engine.ts';
 import type { Shape } from '../../proxy/contract/shape.ts';
 import type { AppError } from '../../proxy/lib/errors.ts';
@@ -11,7 +11,7 @@ import { fail } from '../../proxy/contract/errors.ts';
 
 /** What a permissive gate may be told to do otherwise. */
 export interface GateOptions {
-  readonly target: { host: string; port: number; database: string; account: string; password: string; tls?: Resource['tls'] };
+  readonly target: { host: string; port: number; database: string; account: string; password: string; tls?: PostgresResource['tls'] };
   readonly tls?: Gate['tls'];
   readonly limits?: Partial<EngineLimits>;
   /** refuse when it returns a message */
@@ -62,12 +62,16 @@ export function permissiveGate(options: GateOptions): PermissiveGate {
     pinned: null,
     tls: options.tls ?? null,
     limits,
-    identify: { scram: (user) => scramExchange(user, options) },
+    names: [],
+    identify: { scram: (user) => scramExchange(user, options), bearer: () => Promise.resolve(null) },
     open: (caller, wants, sink) => {
       const session = fakeSession(state, caller, sink);
       sessions.push(session);
       return wants.database === 'nowhere' ? Promise.reject(fail('ERR_RESOURCE_UNKNOWN')) : Promise.resolve(session);
     },
+    share: () => Promise.reject(fail('ERR_RESOURCE_UNKNOWN')),
+    resource: () => null,
+    turnedAway: () => Promise.resolve(),
     cancel: (key) => cancels.get(Buffer.from(key).toString('hex'))?.(),
     happenings,
     shapes,
@@ -160,7 +164,9 @@ function fakeSession(state: State, caller: Caller, sink: Sink): FakeSession {
     end: (reason) => {
       ended.abort(reason);
     },
-    lease: (use) => use({ account: target.account, password: new Secret(target.password) }),
+    lease: (use) => use({ account: target.account, password: new Secret(target.password), version: 1 }),
+    conceal: () => undefined,
+    possible: () => true,
     cancellation: (cancel) => {
       state.cancels.set(key.toString('hex'), cancel);
       return key;
@@ -237,7 +243,11 @@ function fakePermit(state: State, operation: Operation, sink: Sink): Permit {
         },
       };
     },
+    document: () => {
+      throw fail('ERR_MASKING_FAILED');
+    },
     input: () => true,
+    note: () => true,
     release: (chunk) => {
       if (released.length < 64) released.push(new Uint8Array(chunk));
       return sink.write(chunk);
