@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { OfferedTool } from '../contract/tool-pin.ts';
 import { maskText } from '../masking/text.ts';
@@ -11,6 +14,7 @@ import { ToolOffers } from './tool-offers.ts';
 let now = Date.UTC(2026, 10, 1);
 const clock = { now: () => now };
 let state: State;
+let directory: string;
 let offers: ToolOffers;
 let handlers: ReturnType<typeof toolHandlers>;
 let codes: string[];
@@ -34,7 +38,8 @@ const decide = (name: string, decision: 'approve' | 'reject', offered = pin(name
 
 beforeEach(async () => {
   [codes, lines] = [[], []];
-  state = openState(':memory:');
+  directory = mkdtempSync(join(tmpdir(), 'postern-offers-'));
+  state = openState(join(directory, 'state.db'));
   const upstream = { transport: 'group', members: ['a'] };
   const resource = {
     id: 'res_a',
@@ -52,6 +57,7 @@ beforeEach(async () => {
 
 afterEach(() => {
   state.close();
+  rmSync(directory, { recursive: true, force: true });
 });
 
 it('what is new is quarantined, what is known costs nothing, what changed is quarantined again', async () => {
