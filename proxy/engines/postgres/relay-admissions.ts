@@ -1,3 +1,4 @@
+import { fail } from '../../contract/errors.ts';
 import type { Admission, Denial, Operation, Permit } from '../../pipeline/engine.ts';
 import { parseQuery, sqlNameKey } from './frames.ts';
 import { describePortalFrame, flushFrame, queryFrame, report } from './messages.ts';
@@ -86,6 +87,10 @@ export class Admissions {
           }),
         );
         this.#waitFor(step, this.#stillMeant(step, admission.decided, operation), operation);
+        return;
+      case 'waiting':
+        // for callers who come back only: these keep their connection
+        this.#denied(step, denialOf(fail('ERR_INTERNAL', { detail: 'an operation that waits without a connection' })));
         return;
       case 'forward':
         this.#permitted(step, admission.permit);
