@@ -109,3 +109,18 @@ test('the text holds what is shown, and says when it is not all', () => {
   expect(text).toContain('  1 | 411111******1111\n  SELECT 1\n= success: 1 row · 1.3 ms · 1 value masked');
   expect(text).toContain('not all of it');
 });
+
+test('records of an exchange are told apart without line breaks, also when one goes on in the next entry', () => {
+  const request = '{"dir":"request","method":"tools/call","path":"search","headers":{},"bytes":9}';
+  const response = '{"dir":"response","status":200,"headers":{},"millis":3}';
+  const text = (part: string): string => toBase64(new TextEncoder().encode(part));
+  const [step] = built(
+    entry('command', 'tools/call'),
+    entry('frames', text(request.slice(0, 20)), { more: true }),
+    entry('frames', text(request.slice(20))),
+    entry('frames', text(response)),
+    entry('frames', text('{"result":{}}')),
+  );
+  expect(step?.exchange()).toMatchObject({ method: 'tools/call', path: 'search', reply: { status: 200 }, said: [{ isJson: true }] });
+  expect(step?.bytes).toBe(request.length + response.length + 13);
+});

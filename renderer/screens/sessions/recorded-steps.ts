@@ -32,6 +32,8 @@ interface Building {
   bytes: number;
   damaged: boolean;
   chunks: Uint8Array[];
+  /** of the entry that goes on: whether it began like a record of an exchange; null: the last one is whole */
+  open: { readonly isRecord: boolean } | null;
   /** bumped by each entry: a built step is made anew then only */
   version: number;
   built: { readonly version: number; readonly step: Step } | null;
@@ -48,14 +50,14 @@ export class StepBuilder {
     return this.#bytes;
   }
 
-  add({ at, kind, operation, data }: RecordingEntry): void {
+  add({ at, kind, operation, data, more }: RecordingEntry): void {
     const step = this.#stepOf(operation, at);
     step.version++;
     this.#bytes += data.length;
     if (kind === 'command') step.command += data;
     else if (kind === 'outcome') step.outcome += data;
     else if (kind === 'truncated') step.truncated += data;
-    else addFrames(step, data);
+    else addFrames(step, data, more);
   }
 
   steps(): readonly Step[] {
@@ -68,20 +70,40 @@ export class StepBuilder {
   #stepOf(operation: string, at: string): Building {
     const known = this.#byOperation.get(operation);
     if (known) return known;
-    const step: Building = { operation, at, command: '', outcome: '', truncated: '', bytes: 0, damaged: false, chunks: [], version: 0, built: null };
+    const step: Building = {
+      operation,
+      at,
+      command: '',
+      outcome: '',
+      truncated: '',
+      bytes: 0,
+      damaged: false,
+      chunks: [],
+      open: null,
+      version: 0,
+      built: null,
+    };
     this.#steps.push(step);
     this.#byOperation.set(operation, step);
     return step;
   }
 }
 
-function addFrames(step: Building, data: string): void {
+const recordStart = '{"dir":"';
+const lineEnd = Uint8Array.of(0x0a);
+
+/** Records of exchanges are entries of their own, whatever lies between them. */
+function addFrames(step: Building, data: string, more: boolean): void {
   const bytes = decodedBase64(data);
-  if (bytes === null) step.damaged = true;
-  else {
-    step.chunks.push(bytes);
-    step.bytes += bytes.length;
+  if (bytes === null) {
+    step.damaged = true;
+    return;
   }
+  step.chunks.push(bytes);
+  step.bytes += bytes.length;
+  const entry = step.open ?? { isRecord: String.fromCharCode(...bytes.subarray(0, recordStart.length)) === recordStart };
+  step.open = more ? entry : null;
+  if (!more && entry.isRecord) step.chunks.push(lineEnd);
 }
 
 function decodedBase64(data: string): Uint8Array | null {

@@ -17,7 +17,12 @@ export function firstRunBlock(walk: ConsoleWalk): void {
       const steps = olivia.page.getByRole('listitem').filter({ has: olivia.button(/^Verify: /) });
       await expect.poll(() => steps.count()).toBe(6);
       await olivia.press('Verify: A first resource');
-      await steps.filter({ hasText: 'A first resource' }).getByRole('status').filter({ hasText: 'Logged in as app' }).waitFor();
+      // the first by name is a server that is started for it
+      const verified = steps
+        .filter({ hasText: 'A first resource' })
+        .getByRole('status')
+        .filter({ hasText: /The server speaks MCP [-\d]+ and offers \d+ tools/ });
+      await verified.waitFor({ timeout: 30_000 });
       expect(await steps.filter({ hasText: 'The service runs' }).getByRole('img', { name: 'done' }).count()).toBe(1);
       expect(await steps.filter({ hasText: 'A first recorded session' }).getByRole('img', { name: 'open' }).count()).toBe(1);
       await olivia.inspect('overview-first-run');

@@ -7,7 +7,7 @@ export function resourcesBlock(walk: ConsoleWalk): void {
       const { host, port, user, password, database } = walk.demo.direct.payments;
       const olivia = await walk.person('olivia');
       await olivia.open('resources');
-      await olivia.row('payments').waitFor();
+      await olivia.row(/^payments/).waitFor();
       await olivia.inspect('resources');
       await olivia.press('Add resource');
       await olivia.inspect('resource-kinds');
