@@ -60,7 +60,12 @@ describe('the first administrator', () => {
     const me = await api.call('GET', '/v1/me', { token });
     expect(me.body).toMatchObject({ name: 'administrator', roles: ['approver', 'administrator', 'auditor'], user: { human: 'administrator', groups: [] } });
     const status = await api.call('GET', '/v1/status', { token });
-    expect(status.body).toMatchObject({ listeners: [{ protocol: 'postgres', host: '127.0.0.1', port: appliance.port }] });
+    expect(status.body).toMatchObject({
+      listeners: [
+        { protocol: 'postgres', host: '127.0.0.1', port: appliance.port },
+        { protocol: 'web', host: '127.0.0.1' },
+      ],
+    });
     const account = { name: 'made-by-a-person', owner: 'Some team', purpose: 'Shows who made it' };
     expect((await api.call('POST', '/v1/service-accounts', { token, body: account })).status).toBe(200);
     const made = (await allEvents(appliance)).find(({ header }) => header['affected'] === 'service-account:made-by-a-person');

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -36,6 +36,8 @@ export async function thirdParty(name: 'mcp'): Promise<Found<ThirdParty>> {
   try {
     const said = await npmCi(partial);
     if (said !== null) return { why: `the packages of test/third-party/${name} could not be fetched from the npm registry; npm said: ${said}` };
+    // servers run under other accounts, too
+    chmodSync(partial, 0o755);
     renameSync(partial, ready);
   } catch (error) {
     // somebody else was faster
