@@ -222,6 +222,7 @@ describe('what could be permitted', () => {
   it('is what some arguments would get permitted', () => {
     expect(inLists(permits('context.arguments.hasTag("/a") && context.arguments.getTag("/a") == "x"'))).toBe(true);
     expect(inLists(forbids('context.arguments.hasTag("/a")'))).toBe(true);
+    expect(inLists(forbids('!context.arguments.hasTag("/a")'))).toBe(true);
     expect(inLists(`${all} forbid(principal, action, resource is Tool) when { resource.name == "q" };`)).toBe(false);
     expect(inLists('permit(principal, action == Action::"mcp:call", resource == Tool::"tools/other") when { context.programs.isEmpty() };')).toBe(false);
     expect(inLists('')).toBe(false);

@@ -21,7 +21,7 @@ export function firstRunBlock(walk: ConsoleWalk): void {
       const verified = steps
         .filter({ hasText: 'A first resource' })
         .getByRole('status')
-        .filter({ hasText: /The server speaks MCP [-\d]+ and offers \d+ tools/ });
+        .filter({ hasText: /14 tools, 0 prompts/ });
       await verified.waitFor({ timeout: 30_000 });
       expect(await steps.filter({ hasText: 'The service runs' }).getByRole('img', { name: 'done' }).count()).toBe(1);
       expect(await steps.filter({ hasText: 'A first recorded session' }).getByRole('img', { name: 'open' }).count()).toBe(1);
