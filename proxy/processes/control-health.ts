@@ -2,7 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { stat, statfs } from 'node:fs/promises';
 import type { AuditReader } from '../audit/reader.ts';
 import type { Check, PartStatus, Status } from '../contract/api-views.ts';
+import type { McpResource } from '../contract/resource.ts';
 import type { Witness } from '../contract/witness.ts';
+import { sandboxAvailable } from '../engines/mcp/sandbox-trial.ts';
 import { reasonOf } from '../lib/errors.ts';
 
 export interface HealthSources {
@@ -21,6 +23,8 @@ export interface HealthSources {
   /** break-glass accesses that nobody has looked at yet */
   unreviewed(): number;
   witnesses(): readonly Witness[];
+  /** MCP servers are to be started in a sandbox */
+  needsSandbox(): boolean;
   /** how many secrets there are; throws when the vault is locked */
   secrets(): Promise<number>;
 }
@@ -125,7 +129,17 @@ export async function serviceChecks(sources: HealthSources): Promise<Check[]> {
     detail: `The server certificate is good until ${until.toISOString()}.`,
     remedy: near ? 'Restart the service: it renews its own certificate.' : null,
   };
-  return [...fromParts, permissions, certificate];
+  return [...fromParts, permissions, certificate, ...(sources.needsSandbox() ? [await sandboxCheck()] : [])];
+}
+
+export function needsSandbox({ upstream }: McpResource): boolean {
+  return upstream.transport === 'stdio' && upstream.sandbox === 'required';
+}
+
+async function sandboxCheck(): Promise<Check> {
+  const { available, why } = await sandboxAvailable();
+  const remedy = 'Install bubblewrap and let this account make user namespaces; until then these servers do not start.';
+  return { name: 'sandbox', ok: available, detail: `MCP servers run in a sandbox: ${why}.`, remedy: available ? null : remedy };
 }
 
 const remedies: Readonly<Record<string, string>> = {

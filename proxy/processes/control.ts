@@ -33,7 +33,7 @@ import { auditReading, controlLog } from './control-audit.ts';
 import { Gateways } from './control-gateways.ts';
 import { HistoryThread, historyReading } from './control-history.ts';
 import { watchHealth } from './control-live.ts';
-import { serviceChecks, serviceStatus, type HealthSources } from './control-health.ts';
+import { needsSandbox, serviceChecks, serviceStatus, type HealthSources } from './control-health.ts';
 import { recordingsOf } from './control-recordings.ts';
 import { keepLogOpen } from './control-reopen.ts';
 import { scanStores } from './control-scan.ts';
@@ -313,6 +313,7 @@ function portsOf(parts: Parts): ControlPorts {
     liveSessions: () => gateways.list().length,
     unreviewed: () => current.state.read.grants.all().filter(({ request, review }) => request === null && review === null).length,
     witnesses: () => current.state.read.witnesses.all(),
+    needsSandbox: () => current.state.read.resources.all().some((resource) => resource.protocol === 'mcp' && needsSandbox(resource)),
     secrets: async () => (await vault.list()).length,
   };
   watchHealth(() => serviceStatus(sources), live);
@@ -348,13 +349,19 @@ function portsOf(parts: Parts): ControlPorts {
       status: () => serviceStatus(sources),
       checks: () => serviceChecks(sources),
       selfScan: async (needles, signal) => {
-        const secrets: string[] = [];
-        for (const { id } of await vault.list()) secrets.push((await vault.lease(id, { holder: 'self-scan', ttlMs: leaseMs })).value.reveal());
-        vault.release('self-scan');
+        const secrets = await everySecret(vault);
         return scanStores({ dir: layout.dir, reader, unwrap, secrets, needles, exclude: parameters.scanExclude }, signal);
       },
     },
   };
+}
+
+/** What must be nowhere in clear. */
+async function everySecret(vault: Vault): Promise<string[]> {
+  const secrets: string[] = [];
+  for (const { id } of await vault.list()) secrets.push((await vault.lease(id, { holder: 'self-scan', ttlMs: leaseMs })).value.reveal());
+  vault.release('self-scan');
+  return secrets;
 }
 
 /** Lends the credential of a live session's resource: recorded first, then taken from the vault between two changes. */

@@ -23,7 +23,8 @@ const workloads: readonly McpWorkload[] = [
   { name: '60 KB c=1', tool: 'statement', clients: 1, share: 0.1 },
   { name: '60 KB c=16', tool: 'statement', clients: 16, share: 0.1 },
 ];
-const warmUp = 0.25;
+/** calls of each contender before the first round of a workload with `share` 1: as many as compilers take to settle */
+const warmUpCalls = 4_000;
 
 export async function benchMcp(options: McpBenchOptions): Promise<void> {
   const direct = await directMcp();
@@ -57,7 +58,7 @@ async function measure(
         const user = users.get(contender.name);
         if (user === undefined) throw new Error(`nobody uses ${contender.name}`);
         // the first round warms up
-        const sample = await once(contender, user, { workload, count: round === 0 ? Math.ceil(count * warmUp) : count });
+        const sample = await once(contender, user, { workload, count: round === 0 ? Math.ceil(warmUpCalls * workload.share) : count });
         if (round > 0) samples.push({ ...sample, round });
       }
     }

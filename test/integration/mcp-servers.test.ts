@@ -2,6 +2,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { z } from 'zod';
+import { sandboxAvailable } from '../../proxy/engines/mcp/sandbox-trial.ts';
 import type { Found } from '../support/debian-packages.ts';
 import { sdk2, sdk2Stdio, type McpUser } from '../support/mcp-clients.ts';
 import { behindGateway, dbhubServer, everythingOverHttp, everythingServer, filesystemServer, memoryServer, type StdioServer } from '../support/mcp-servers.ts';
@@ -11,6 +13,7 @@ import { skipBecause } from '../support/skip.ts';
 import { thirdParty, type ThirdParty } from '../support/third-party.ts';
 
 const pan = '4111111111111111';
+const Checks = z.object({ checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })) });
 
 let found: Found<ThirdParty>;
 let folder: string;
@@ -96,6 +99,15 @@ describe('servers of others, behind the gateway: the same answers without the ca
     const { upstream, settings } = behindGateway(server(kit), kit);
     await service.add(name, upstream, settings);
     await masked(name, ask);
+  });
+
+  it('doctor says whether they can be started in a sandbox', async (context) => {
+    kitOf(context);
+    const { checks } = Checks.parse(await service.appliance.json(['doctor']));
+    const { available, why } = await sandboxAvailable();
+    expect(checks.filter(({ name }) => name === 'sandbox')).toEqual([
+      expect.objectContaining({ ok: available, detail: `MCP servers run in a sandbox: ${why}.` }),
+    ]);
   });
 
   it.for(['streamableHttp', 'sse'] as const)('everything over %s', async (transport, context) => {

@@ -155,6 +155,14 @@ export const webMutants: readonly Mutant[] = [
     killedBy: { file: gateway, test: 'a caller who comes back' },
   },
   {
+    name: 'mcp: the approval of a call whose caller was answered is used up at once',
+    invariant: once,
+    file: 'proxy/engines/mcp/approvals.ts',
+    find: `    if ('answer' in decided) return decided.answer;`,
+    replace: `    void admission.decided.then(() => call.link.session.submit(operation));\n    if ('answer' in decided) return decided.answer;`,
+    killedBy: { file: 'proxy/engines/mcp/approvals.test.ts', test: 'is left for who comes back' },
+  },
+  {
     name: 'approval: who comes back is not told of a denial, and asks again',
     invariant: 'nothing runs unapproved',
     file: 'proxy/approval/gateway-requests.ts',

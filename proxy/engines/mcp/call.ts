@@ -74,6 +74,8 @@ export class Call {
   headers: readonly string[] = [];
   /** the server answered, and not with an error */
   hasSucceeded = false;
+  /** digest of the pinned definition; '' where nothing is pinned */
+  #pin = '';
   #bound: readonly Uint8Array[] | null = null;
 
   constructor({ shared, link, exchange, writer, message, requestHeaders }: CallGiven) {
@@ -110,14 +112,8 @@ export class Call {
 
   /** What is approved: all of the call but the names this round of it has, and what the caller says of itself. */
   get bound(): readonly Uint8Array[] {
-    this.#bound ??= this.#boundTo('');
+    this.#bound ??= [Buffer.from(this.message.method), canonicalDigestInput(boundOf(this.message)), Buffer.from(this.#pin)];
     return this.#bound;
-  }
-
-  get digest(): string {
-    const hash = createHash('sha256');
-    for (const part of this.bound) hash.update(String(part.length)).update(':').update(part);
-    return hash.digest('base64url');
   }
 
   get owner(): string {
@@ -167,7 +163,7 @@ export class Call {
     const { link } = this;
     const definition =
       subject.pinned === null ? null : await link.catalogue.find(subject.pinned, subject.name, (method) => askList(link, method, this.message));
-    this.#bound = this.#boundTo(definition?.digest ?? '');
+    this.#pin = definition?.digest ?? '';
     const mismatch = definition === null || link.era === 'legacy' ? null : paramFault(this.message, definition.headers, this.requestHeaders);
     if (mismatch !== null) return this.#refuse(misheard(mismatch));
     const prepared = this.#operation(subject, definition, await this.#facts(subject));
@@ -199,11 +195,15 @@ export class Call {
     const outgoing = link.upstream.outgoing(message);
     if (link.era === 'modern') this.headers = modernHeaders(message, definition?.headers ?? [], this.requestHeaders);
     else this.headers = legacyHeaders(this.requestHeaders);
+    const bound = (): readonly Uint8Array[] => this.bound;
     const operation: Operation = {
       by: 'client',
       facts: given.facts,
       exact: [outgoing.bytes],
-      bound: this.bound,
+      // only where people are asked
+      get bound() {
+        return bound();
+      },
       shown: () => shownMessage(message, given.spans),
       sink,
       returns: true,
@@ -259,10 +259,6 @@ export class Call {
       .update('\0')
       .update(canonicalDigestInput(strippedOf(this.message)))
       .digest('base64url');
-  }
-
-  #boundTo(pin: string): readonly Uint8Array[] {
-    return [Buffer.from(this.message.method), canonicalDigestInput(boundOf(this.message)), Buffer.from(pin)];
   }
 
   async #forward({ outgoing }: Prepared, permit: Permit): Promise<void> {
