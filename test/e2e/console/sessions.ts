@@ -39,7 +39,7 @@ export function sessionsBlock(walk: ConsoleWalk): void {
       const running = `select count(*) from pg_stat_activity where query like '%pg_sleep(90)%' and state = 'active' and pid <> pg_backend_pid()`;
       await expect.poll(async () => (await walk.target(running))[0]).toEqual(['1']);
       await olivia.open('sessions');
-      await olivia.press('Kill the session of ci-runner');
+      await olivia.press('Kill the session of ci-runner on payments');
       await olivia.fill('Reason', 'sleeps for too long');
       await olivia.inspect('session-kill');
       const since = performance.now();
