@@ -47,20 +47,23 @@ export class CallOperation implements Operation {
   readonly by = 'client';
   readonly facts: Facts;
   readonly exact: readonly Uint8Array[];
-  readonly bound: readonly Uint8Array[];
   readonly sink: Sink;
   readonly returns?: true;
   readonly #parts: CallParts;
 
   constructor(parts: CallParts) {
     const { method, headers, body } = parts;
-    const path = pathAndQuery(parts);
     this.#parts = parts;
     this.facts = factsOf(parts);
-    this.exact = [headBytes(method, path, headers), body.bytes];
-    this.bound = [headBytes(method, path, boundHeaders(headers)), body.bytes];
+    this.exact = [headBytes(method, pathAndQuery(parts), headers), body.bytes];
     this.sink = parts.sink;
     if (parts.returns) this.returns = true;
+  }
+
+  /** only asked for where people are */
+  get bound(): readonly Uint8Array[] {
+    const { method, headers, body } = this.#parts;
+    return [headBytes(method, pathAndQuery(this.#parts), boundHeaders(headers)), body.bytes];
   }
 
   shown(): readonly Span[] {
@@ -91,7 +94,9 @@ function boundHeaders(headers: HeaderList): HeaderList {
 
 /** Header values hold no line breaks: Node's parser has made sure. */
 function headBytes(method: string, path: string, headers: HeaderList): Buffer {
-  return Buffer.from([`${method} ${path}`, ...headers.map(([name, value]) => `${name}:${value}`)].join('\n'), 'latin1');
+  let text = `${method} ${path}`;
+  for (const [name, value] of headers) text += `\n${name}:${value}`;
+  return Buffer.from(text, 'latin1');
 }
 
 function pathAndQuery({ target, query }: CallParts): string {
@@ -121,7 +126,7 @@ function factsOf({ method, target, query, body, upgrade }: CallParts): Facts {
         hosts: [],
         programs: [],
         shell: [],
-        query: [...new Set(query.map(({ name }) => name))].sort(),
+        query: query.length === 0 ? [] : [...new Set(query.map(({ name }) => name))].sort(),
         read_only: isRead,
       },
     },

@@ -5,15 +5,17 @@ import { answerError, ResponseSink } from '../../wire/web/answer.ts';
 import { acceptedCodings } from '../../wire/web/content-coding.ts';
 import { flat, headerPairs, mediaType, passedRequestHeaders, single, type HeaderList } from '../../wire/web/header-rules.ts';
 import { parsedBytes } from '../../wire/web/body-room.ts';
-import { readBody } from '../../wire/web/request-body.ts';
-import type { UpstreamReply } from '../../wire/web/upstream.ts';
+import { announcesBody, readBody } from '../../wire/web/request-body.ts';
+import type { Access } from '../../wire/web/target-access.ts';
+import type { UpstreamReply, UpstreamRequest } from '../../wire/web/upstream.ts';
 import { CallOperation, forwardedOf, type CallParts, type Forwarded } from './call.ts';
 import type { Served } from './index.ts';
-import { answer, note } from './reply.ts';
+import { answer, jsonOf, note } from './reply.ts';
 import { headerRecord, strongIfMatch } from './reply-headers.ts';
 import { noBody, requestBody, type RequestBody } from './request-body.ts';
-import { fieldsOf, targetPath } from './target-path.ts';
+import { fieldsOf, targetPath, type Field } from './target-path.ts';
 
+const noBytes = Buffer.alloc(0);
 const bodyDeadlineMs = 60_000;
 const defaultWaitMs = 50_000;
 const maxWaitMs = 600_000;
@@ -30,30 +32,36 @@ export async function serveCall(served: Served): Promise<void> {
 /** The request as an operation. Throws the fault, recorded, when it cannot be one. */
 async function callOf(served: Served, sink: ResponseSink): Promise<CallOperation> {
   const { exchange, resource } = served;
-  const { request, response, gone, caller } = exchange;
-  const room = served.room.share(JSON.stringify([caller.issuer, caller.subject]));
-  response.once('close', () => {
-    room.release();
-  });
-  const bytes = await readBody(request, response, { maxBytes: resource.bodies.maxBytes, deadlineMs: bodyDeadlineMs, signal: gone, room });
-  room.take(parsedBytes(bytes));
+  const bytes = announcesBody(exchange.request) ? await bodyOf(served) : noBytes;
   const parts = understood(served, bytes, (headers) => requestBody(bytes, mediaType(single(headers, 'content-type')), resource.bodies));
   return new CallOperation({ ...parts, upgrade: false, returns: true, sink });
+}
+
+async function bodyOf({ exchange, resource, room }: Served): Promise<Buffer> {
+  const { request, response, gone, caller } = exchange;
+  const share = room.share(JSON.stringify([caller.issuer, caller.subject]));
+  response.once('close', () => {
+    share.release();
+  });
+  const bytes = await readBody(request, response, { maxBytes: resource.bodies.maxBytes, deadlineMs: bodyDeadlineMs, signal: gone, room: share });
+  share.take(parsedBytes(bytes));
+  return bytes;
 }
 
 /** Everything of a request that is decided. What cannot be read in one way only is refused and recorded. */
 export function understood(
   { exchange, session }: Served,
   bytes: Buffer,
-  bodyOf: (headers: HeaderList) => RequestBody = () => noBody,
+  readBodyBy: (headers: HeaderList) => RequestBody = () => noBody,
 ): Pick<CallParts, 'method' | 'target' | 'query' | 'headers' | 'body'> {
   const { request, path, search } = exchange;
   try {
     const all = headerPairs(request.rawHeaders);
     const method = request.method ?? '';
     if (bytes.length > 0 && (method === 'GET' || method === 'HEAD')) throw fail('ERR_PROTOCOL_VIOLATION', { message: `${method} takes no body.` });
-    const [query, body] = [fieldsOf(search.slice(1)), bodyOf(all)];
-    if (overrides(method, [...query.map(({ name }) => name), ...Object.keys(body.arguments).map((pointer) => pointer.slice(1))])) {
+    const query = fieldsOf(search.slice(1));
+    const body = bytes.length === 0 ? noBody : readBodyBy(all);
+    if (overrides(method, query, body)) {
       throw fail('ERR_FEATURE_REFUSED', { message: 'A field that names another method is refused: the method is that of the request line.' });
     }
     return { method, target: targetPath(path), query, headers: strongIfMatch(ours(all)), body };
@@ -64,28 +72,36 @@ export function understood(
 }
 
 /** Frameworks take `_method` of a POST for its method; PHP reads `.method` and ` method` as that name, too. */
-function overrides(method: string, names: readonly string[]): boolean {
-  return method === 'POST' && names.some((name) => /^\s*[_. [+]method(?:[/[]|$)/i.test(name));
+function overrides(method: string, query: readonly Field[], body: RequestBody): boolean {
+  if (method !== 'POST') return false;
+  const names = [...query.map(({ name }) => name), ...Object.keys(body.arguments).map((pointer) => pointer.slice(1))];
+  return names.some((name) => /^\s*[_. [+]method(?:[/[]|$)/i.test(name));
 }
 
 /** Without what the gateway keeps to itself: how long to wait, and pieces of what must be seen whole. */
 function ours(headers: HeaderList): HeaderList {
-  return passedRequestHeaders(headers).flatMap(([name, value]): [string, string][] => {
-    if (name === 'range' || name === 'if-range') return [];
-    if (name !== 'prefer') return [[name, value]];
-    const others = value.split(',').filter((each) => !/^\s*wait\s*=/i.test(each));
-    return others.length === 0 ? [] : [[name, others.join(',').trim()]];
-  });
+  const kept: (readonly [string, string])[] = [];
+  for (const header of passedRequestHeaders(headers)) {
+    const [name, value] = header;
+    if (name === 'range' || name === 'if-range') continue;
+    if (name !== 'prefer') kept.push(header);
+    else {
+      const others = value.split(',').filter((each) => !/^\s*wait\s*=/i.test(each));
+      if (others.length > 0) kept.push([name, others.join(',').trim()]);
+    }
+  }
+  return kept;
 }
 
 /** Null: the caller was told, or is gone. Throws the refusal. */
 export async function admitted(served: Served, operation: Operation): Promise<Permit | null> {
   const { exchange, session } = served;
-  const until = performance.now() + waitMs(exchange.request.headers['prefer']);
-  let admission = await session.submit(operation);
+  const came = performance.now();
+  const submitted = session.submit(operation);
+  let admission = 'verdict' in submitted ? submitted : await submitted;
   while (admission.verdict !== 'forward') {
     if (admission.verdict === 'refused') throw new Refused(admission.denial);
-    const next = await waited(served, admission, until);
+    const next = await waited(served, admission, came + waitMs(exchange.request.headers['prefer']));
     if (next === null) return null;
     admission = next === 'again' ? await session.submit(operation) : next;
   }
@@ -142,47 +158,73 @@ export class Refused extends AppError<ErrorCode> {
 }
 
 async function run(served: Served, permit: Permit, sink: ResponseSink): Promise<void> {
-  const { exchange, session, resource, access, gate } = served;
-  const signal = AbortSignal.any([exchange.gone, session.ended]);
-  const cut = (): void => sink.cut();
-  session.ended.addEventListener('abort', cut, { once: true });
+  const { exchange, session, access, stops } = served;
+  const { gone } = exchange;
+  const stop = new AbortController();
+  const leave = (): void => {
+    stop.abort(gone.reason);
+  };
+  const running = { stop, sink };
+  gone.addEventListener('abort', leave);
+  stops.add(running);
+  if (gone.aborted) leave();
+  if (session.ended.aborted) stop.abort(session.ended.reason);
   const state = { sent: false };
   try {
-    const { upstream } = await access.use();
-    if (permit.forwardable !== true) await permit.forwardable;
-    const call = forwardedOf(permit.spend());
-    await note(permit, { dir: 'request', method: call.method, path: call.path, headers: headerRecord(call.headers), bytes: call.body.length });
-    const started = performance.now();
-    state.sent = true;
-    const reply = await forward(served, call, signal, permit.operation);
-    reply.body.on('error', () => undefined);
-    try {
-      const place = { upstream, here: exchange.here, isShared: gate.pinned === null };
-      const millis = Math.round(performance.now() - started);
-      await answer(reply, { permit, sink, method: call.method, place, bodies: resource.bodies, millis, signal });
-    } finally {
-      if (reply.status === 401) access.refused();
-      reply.body.destroy();
+    let way = await access.use();
+    if (permit.forwardable !== true) {
+      await permit.forwardable;
+      // it may have taken long, and credentials change
+      way = await access.use();
     }
-    permit.settle(outcomeOf(reply));
+    await pass(served, { permit, sink, way, signal: stop.signal, state });
   } catch (error) {
     fault(served, { permit, sink, error, sent: state.sent });
   } finally {
-    session.ended.removeEventListener('abort', cut);
+    gone.removeEventListener('abort', leave);
+    stops.delete(running);
   }
 }
 
-/** The way is asked for again: people may have taken long to decide, and credentials change. */
-async function forward({ access }: Served, call: Forwarded, signal: AbortSignal, operation: string): Promise<UpstreamReply> {
-  const { upstream, headers } = await access.use();
-  const path = `${upstream.base}${call.path}`;
-  return upstream.request({
+interface Passing {
+  readonly permit: Permit;
+  readonly sink: ResponseSink;
+  readonly way: Access;
+  readonly signal: AbortSignal;
+  readonly state: { sent: boolean };
+}
+
+/** There and back, and the outcome. */
+async function pass({ exchange, resource, access, gate }: Served, { permit, sink, way, signal, state }: Passing): Promise<void> {
+  const { upstream } = way;
+  const call = forwardedOf(permit.spend());
+  const json = jsonOf(permit);
+  await note(permit, { dir: 'request', method: call.method, path: call.path, headers: headerRecord(call.headers), bytes: call.body.length }, json);
+  const started = performance.now();
+  if (signal.aborted) throw signal.reason;
+  state.sent = true;
+  const reply = await upstream.request(requestOf(call, { way, signal, operation: permit.operation }));
+  reply.body.on('error', () => undefined);
+  try {
+    const place = { upstream, here: exchange.here, isShared: gate.pinned === null };
+    const millis = Math.round(performance.now() - started);
+    await answer(reply, { permit, json, sink, method: call.method, place, bodies: resource.bodies, millis, signal });
+  } finally {
+    if (reply.status === 401) access.refused();
+    reply.body.destroy();
+  }
+  permit.settle(outcomeOf(reply));
+}
+
+function requestOf(call: Forwarded, { way, signal, operation }: { way: Access; signal: AbortSignal; operation: string }): UpstreamRequest {
+  const path = `${way.upstream.base}${call.path}`;
+  return {
     method: call.method,
     path: path.startsWith('/') ? path : `/${path}`,
-    headers: [...flat(call.headers), 'accept-encoding', acceptedCodings, 'x-request-id', operation, ...headers],
+    headers: [...flat(call.headers), 'accept-encoding', acceptedCodings, 'x-request-id', operation, ...way.headers],
     body: call.body.length === 0 ? null : call.body,
     signal,
-  });
+  };
 }
 
 function outcomeOf({ status }: UpstreamReply): Outcome {

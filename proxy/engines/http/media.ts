@@ -54,9 +54,9 @@ export function charsetOf({ charset }: MediaType, first: Uint8Array): string | n
   if (first[0] === 0xff && first[1] === 0xfe) return 'utf-16le';
   if (first[0] === 0xfe && first[1] === 0xff) return 'utf-16be';
   if (first[0] === 0xef && first[1] === 0xbb && first[2] === 0xbf) return 'utf-8';
-  const named = charset === '' || charset === 'us-ascii' ? 'utf-8' : charset;
+  if (charset === '' || charset === 'utf-8' || charset === 'us-ascii') return 'utf-8';
   try {
-    return new TextDecoder(named).encoding;
+    return new TextDecoder(charset).encoding;
   } catch {
     return null;
   }

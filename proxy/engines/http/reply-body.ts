@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import { fail } from '../../contract/errors.ts';
 import type { HttpResource } from '../../contract/resource.ts';
@@ -7,22 +8,19 @@ import { readAll } from '../../wire/web/read-all.ts';
 import { bodyKind, charsetOf, looksLikeText, type BodyKind } from './media.ts';
 import { headOf, partsOf } from './multipart.ts';
 
-type Bodies = HttpResource['bodies'];
-
-/** A masked body on its way: whole, or piece by piece. */
-export interface ReplyBody {
-  /** bytes; null: not known before the end */
-  readonly length: number | null;
+/** A masked body on its way: all of it, or piece by piece, its length not known before the end. */
+export type ReplyBody = {
   /** what it is labelled when its character set was changed; null: as it was */
   readonly charset: string | null;
-  pieces(): AsyncIterable<Masked>;
-}
+} & ({ readonly whole: readonly Masked[] } | { readonly whole: null; pieces(): AsyncIterable<Masked> });
 
 interface Given {
   readonly permit: Permit;
+  /** masks whole JSON texts */
+  readonly json: DocumentMasker;
   readonly body: Readable;
   readonly media: MediaType;
-  readonly bodies: Bodies;
+  readonly bodies: HttpResource['bodies'];
   readonly signal: AbortSignal;
 }
 
@@ -36,24 +34,25 @@ export async function replyBody(given: Given): Promise<ReplyBody> {
   const charset = charsetOf(given.media, first);
   if (charset === null) throw fail('ERR_BODY_REFUSED', { message: 'The character set of the body is not known.' });
   const masker = given.permit.document({ kind: 'text', media: 'drop' });
-  return { length: null, charset: 'utf-8', pieces: () => texts({ charset, masker }, first, rest) };
+  return { charset: 'utf-8', whole: null, pieces: () => texts({ charset, masker }, first, rest) };
 }
 
 /** Always UTF-8, and nothing of it is waited for: the head goes out before the first event. */
 function events({ permit, body }: Given): ReplyBody {
   const masker = permit.document({ kind: 'events', media: 'drop' });
   const rest = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  return { length: null, charset: null, pieces: () => texts({ charset: 'utf-8', masker }, Buffer.alloc(0), rest) };
+  return { charset: null, whole: null, pieces: () => texts({ charset: 'utf-8', masker }, Buffer.alloc(0), rest) };
 }
 
-async function wholeBody({ permit, body, media, bodies, signal }: Given, kind: BodyKind): Promise<ReplyBody> {
+async function wholeBody(given: Given, kind: BodyKind): Promise<ReplyBody> {
+  const { body, bodies, media, signal } = given;
   const bytes = await readAll(body, bodies.maxBytes, signal);
-  return whole(kind === 'multipart' ? maskedParts(bytes, { permit, media, bodies }) : maskJson(permit, transcoded(bytes, media)));
+  return { charset: 'utf-8', whole: kind === 'multipart' ? maskedParts(bytes, given) : maskJson(given, transcoded(bytes, media)) };
 }
 
 /** What is labelled JSON and is none is masked as the text it is. */
-function maskJson(permit: Permit, text: Buffer): readonly Masked[] {
-  return isJson(text) ? [permit.document({ kind: 'json', media: 'drop' }).push(text)] : maskText(permit, text);
+function maskJson({ permit, json }: Pick<Given, 'permit' | 'json'>, { bytes, text }: Transcoded): readonly Masked[] {
+  return isJson(text) ? [json.push(bytes)] : maskText(permit, bytes);
 }
 
 function maskText(permit: Permit, text: Buffer): readonly Masked[] {
@@ -61,9 +60,9 @@ function maskText(permit: Permit, text: Buffer): readonly Masked[] {
   return [masker.push(text), masker.end()];
 }
 
-function isJson(text: Buffer): boolean {
+function isJson(text: string): boolean {
   try {
-    JSON.parse(text.toString('utf8'));
+    JSON.parse(text);
     return true;
   } catch {
     return false;
@@ -71,42 +70,41 @@ function isJson(text: Buffer): boolean {
 }
 
 /** The heads of the parts are the target's words, too. */
-function maskedParts(bytes: Buffer, { permit, media, bodies }: Pick<Given, 'permit' | 'media' | 'bodies'>): readonly Masked[] {
+function maskedParts(bytes: Buffer, given: Given): readonly Masked[] {
+  const { permit, media } = given;
   const words = (text: string): readonly Masked[] => maskText(permit, Buffer.from(text, 'latin1'));
   const pieces = partsOf(bytes, media.boundary).flatMap(({ headers, media: own, body }) => [
     ...words(headOf(headers, media.boundary)),
-    ...maskPart(permit, { own, body, bodies }),
+    ...maskPart(given, own, body),
     ...words('\r\n'),
   ]);
   return [...pieces, ...words(`--${media.boundary}--\r\n`)];
 }
 
-function maskPart(permit: Permit, { own, body, bodies }: { own: MediaType; body: Buffer; bodies: Bodies }): readonly Masked[] {
+function maskPart(given: Given, own: MediaType, body: Buffer): readonly Masked[] {
+  const { permit, bodies } = given;
   const kind = bodyKind(own);
   if (kind === 'multipart') throw fail('ERR_BODY_REFUSED', { message: 'A part of a multipart body is one itself.' });
-  if (kind === 'json') return maskJson(permit, transcoded(body, own));
-  if (kind !== 'other' || looksLikeText(body)) return maskText(permit, transcoded(body, own));
+  if (kind === 'json') return maskJson(given, transcoded(body, own));
+  if (kind !== 'other' || looksLikeText(body)) return maskText(permit, transcoded(body, own).bytes);
   if (bodies.other === 'refuse') throw fail('ERR_BODY_REFUSED');
   return [permit.document({ kind: 'bytes', media: 'pass' }).push(body)];
 }
 
-/** Texts are masked as UTF-8, whatever they came in. */
-function transcoded(bytes: Buffer, media: MediaType): Buffer {
-  const charset = charsetOf(media, bytes);
-  if (charset === null) throw fail('ERR_BODY_REFUSED', { message: 'The character set of the body is not known.' });
-  const text = new TextDecoder(charset).decode(bytes);
-  return Buffer.from(withoutNul(text));
+interface Transcoded {
+  /** UTF-8 */
+  readonly bytes: Buffer;
+  readonly text: string;
 }
 
-function whole(pieces: readonly Masked[]): ReplyBody {
-  return {
-    length: pieces.reduce((total, piece) => total + piece.length, 0),
-    charset: 'utf-8',
-    // eslint-disable-next-line @typescript-eslint/require-await -- all of it is here already
-    async *pieces() {
-      yield* pieces;
-    },
-  };
+/** Texts are masked as UTF-8, whatever they came in. */
+function transcoded(bytes: Buffer, media: MediaType): Transcoded {
+  const charset = charsetOf(media, bytes);
+  if (charset === null) throw fail('ERR_BODY_REFUSED', { message: 'The character set of the body is not known.' });
+  // a byte order mark is left out, and what is no UTF-8 is replaced
+  if (charset === 'utf-8' && bytes[0] !== 0xef && isUtf8(bytes)) return { bytes, text: withoutNul(bytes.toString('utf8')) };
+  const text = withoutNul(new TextDecoder(charset).decode(bytes));
+  return { bytes: Buffer.from(text), text };
 }
 
 async function firstOf(body: Readable): Promise<{ first: Buffer; rest: AsyncIterator<Buffer> }> {
@@ -145,8 +143,8 @@ function otherBody({ permit, bodies }: Given, first: Buffer, rest: AsyncIterator
   if (bodies.other === 'refuse') throw fail('ERR_BODY_REFUSED');
   const masker = permit.document({ kind: 'bytes', media: 'pass' });
   return {
-    length: null,
     charset: null,
+    whole: null,
     async *pieces() {
       for await (const chunk of chunksOf(first, rest)) yield masker.push(chunk);
     },

@@ -32,19 +32,20 @@ const sandbox = ['content-security-policy', 'sandbox allow-downloads allow-forms
 
 /** The target's headers as the caller may have them, before their values are masked. */
 export function replyHeaders({ headers }: UpstreamReply, place: ReplyPlace): HeaderList {
-  const passed = passedResponseHeaders(headers)
-    .filter(([name]) => !dropped.has(name) && !name.startsWith('access-control-'))
-    .map(([name, value]): [string, string] => {
-      if (name === 'location' || name === 'content-location') return [name, relocated(value, place)];
-      // what is searched may be changed: the bytes are not those the target tagged
-      if (name === 'etag' && !value.startsWith('W/')) return [name, `W/${value}`];
-      return [name, value];
-    });
+  const passed: [string, string][] = [];
+  for (const [name, value] of passedResponseHeaders(headers)) {
+    if (dropped.has(name) || name.startsWith('access-control-')) continue;
+    if (name === 'location' || name === 'content-location') passed.push([name, relocated(value, place)]);
+    // what is searched may be changed: the bytes are not those the target tagged
+    else if (name === 'etag' && !value.startsWith('W/')) passed.push([name, `W/${value}`]);
+    else passed.push([name, value]);
+  }
   return place.isShared ? [...passed, sandbox] : passed;
 }
 
 /** If-Match compares strongly, so the mark that `replyHeaders` added is taken away again. */
 export function strongIfMatch(headers: HeaderList): HeaderList {
+  if (!headers.some(([name]) => name === 'if-match')) return headers;
   return headers.map(([name, value]): [string, string] => (name === 'if-match' ? [name, value.replaceAll(/(^|[\s,])W\//g, '$1')] : [name, value]));
 }
 
@@ -62,17 +63,21 @@ export function relocated(value: string, { upstream, here }: Pick<ReplyPlace, 'u
 
 /** One text for the record: several values of one name are lines. */
 export function headerRecord(headers: HeaderList): Record<string, string> {
-  const record = new Map<string, string>();
+  const record: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of headers) {
-    const known = record.get(name);
-    record.set(name, known === undefined ? value : `${known}\n${value}`);
+    const known = record[name];
+    record[name] = known === undefined ? value : `${known}\n${value}`;
   }
-  return Object.fromEntries(record);
+  return record;
 }
 
 /** The inverse, without values that could not stand in a header. */
 export function fromRecord(record: Readonly<Record<string, string>>): HeaderList {
   return Object.entries(record).flatMap(([name, values]) =>
-    values.split('\n').flatMap((value): [string, string][] => (/^[\t\x20-\x7e\x80-\xff]*$/.test(value) ? [[name, value]] : [])),
+    values.split('\n').flatMap((value): [string, string][] => (isHeaderValue(value) ? [[name, value]] : [])),
   );
+}
+
+export function isHeaderValue(value: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }

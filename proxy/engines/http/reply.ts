@@ -1,17 +1,19 @@
 import { fail } from '../../contract/errors.ts';
 import type { ExchangeRecord } from '../../contract/exchange-record.ts';
 import type { HttpResource } from '../../contract/resource.ts';
-import type { Permit } from '../../pipeline/engine.ts';
+import type { DocumentMasker, Masked, Permit } from '../../pipeline/engine.ts';
 import type { ResponseSink } from '../../wire/web/answer.ts';
 import { decoded } from '../../wire/web/content-coding.ts';
 import { flat, mediaType, single, type HeaderList } from '../../wire/web/header-rules.ts';
 import type { UpstreamReply } from '../../wire/web/upstream.ts';
 import { bodyKind } from './media.ts';
 import { replyBody, type ReplyBody } from './reply-body.ts';
-import { fromRecord, headerRecord, replyHeaders, type ReplyPlace } from './reply-headers.ts';
+import { fromRecord, headerRecord, isHeaderValue, replyHeaders, type ReplyPlace } from './reply-headers.ts';
 
 export interface Answering {
   readonly permit: Permit;
+  /** masks whole JSON texts */
+  readonly json: DocumentMasker;
   readonly sink: ResponseSink;
   readonly method: string;
   readonly place: ReplyPlace;
@@ -22,32 +24,53 @@ export interface Answering {
 }
 
 /** Writes a line of the recording, and gives it back as it was masked. */
-export async function note(permit: Permit, record: ExchangeRecord): Promise<unknown> {
-  const masked = permit.document({ kind: 'json', media: 'drop' }).push(Buffer.from(JSON.stringify(record)));
-  await permit.note(masked);
-  return JSON.parse(Buffer.from(masked).toString('utf8'));
+export async function note<R extends ExchangeRecord>(permit: Permit, record: R, json = jsonOf(permit)): Promise<R> {
+  const bytes = Buffer.from(JSON.stringify(record));
+  const masked = json.push(bytes);
+  const noted = permit.note(masked);
+  if (noted !== true) await noted;
+  // the same bytes: nothing was hidden
+  return (masked as Uint8Array) === bytes ? record : (JSON.parse(Buffer.from(masked).toString('utf8')) as R);
+}
+
+export function jsonOf(permit: Permit): DocumentMasker {
+  return permit.document({ kind: 'json', media: 'drop' });
 }
 
 /** Passes an answer on: headers masked, body masked as it comes. Throws before the head went out, or cuts the answer off after. */
 export async function answer(reply: UpstreamReply, given: Answering): Promise<void> {
-  const { permit, sink, signal } = given;
+  const { permit, json, sink, signal } = given;
   checkStatus(reply);
   const body = isBodiless(reply, given.method) ? null : await openBody(reply, given);
-  const headers = replyHeaders(reply, given.place).map(([name, value]): [string, string] =>
-    name === 'content-type' && body?.charset === 'utf-8' ? [name, withCharset(value)] : [name, value],
+  const headers = replyHeaders(reply, given.place).map((header): readonly [string, string] =>
+    header[0] === 'content-type' && body?.charset === 'utf-8' ? [header[0], withCharset(header[1])] : header,
   );
-  const record = await note(permit, { dir: 'response', status: reply.status, headers: headerRecord(headers), millis: given.millis });
-  sink.begin(reply.status, flat(answerHeaders(maskedHeaders(record), body)));
-  if (body === null) {
-    reply.body.destroy();
-    await permit.release(permit.document({ kind: 'text', media: 'drop' }).push(new Uint8Array()));
+  const sent = { dir: 'response', status: reply.status, headers: headerRecord(headers), millis: given.millis } as const;
+  const record = await note(permit, sent, json);
+  const passed = record === sent ? headers.filter(([, value]) => isHeaderValue(value)) : maskedHeaders(record);
+  sink.begin(reply.status, answerHeaders(passed, body));
+  if (body !== null && body.whole !== null) {
+    await releaseAll(given, body.whole);
     return;
   }
-  // a stream of events may be silent at first: its head goes out at once
-  if (body.length === null) await permit.release(permit.document({ kind: 'text', media: 'drop' }).push(new Uint8Array()));
+  // the head goes out at once: a stream of events may be silent at first
+  const begun = permit.release(permit.document({ kind: 'text', media: 'drop' }).push(new Uint8Array()));
+  if (begun !== true) await begun;
+  if (body === null) {
+    reply.body.destroy();
+    return;
+  }
   for await (const piece of body.pieces()) {
     if (signal.aborted) throw signal.reason;
     await permit.release(piece);
+  }
+}
+
+async function releaseAll({ permit, signal }: Answering, pieces: readonly Masked[]): Promise<void> {
+  for (const piece of pieces) {
+    if (signal.aborted) throw signal.reason;
+    const released = permit.release(piece);
+    if (released !== true) await released;
   }
 }
 
@@ -62,11 +85,17 @@ function isBodiless({ status }: UpstreamReply, method: string): boolean {
   return method === 'HEAD' || status === 204 || status === 205 || status === 304;
 }
 
-function openBody(reply: UpstreamReply, { permit, bodies, signal }: Answering): Promise<ReplyBody> {
-  const codings = reply.headers.filter(([name]) => name === 'content-encoding').map(([, value]) => value);
-  const body = decoded(reply.body, codings.join(','));
+function openBody(reply: UpstreamReply, { permit, json, bodies, signal }: Answering): Promise<ReplyBody> {
+  const body = decoded(reply.body, codingOf(reply));
   if (body === null) throw fail('ERR_BODY_REFUSED', { message: 'The body is compressed in a way that cannot be read here.' });
-  return replyBody({ permit, body, media: mediaType(single(reply.headers, 'content-type')), bodies, signal });
+  return replyBody({ permit, json, body, media: mediaType(single(reply.headers, 'content-type')), bodies, signal });
+}
+
+/** All codings in the order they were applied; empty: none. */
+function codingOf({ headers }: UpstreamReply): string {
+  let coding = '';
+  for (const [name, value] of headers) if (name === 'content-encoding') coding += coding === '' ? value : `,${value}`;
+  return coding;
 }
 
 function maskedHeaders(record: unknown): HeaderList {
@@ -74,14 +103,17 @@ function maskedHeaders(record: unknown): HeaderList {
   return fromRecord(record.headers as Record<string, string>);
 }
 
-function answerHeaders(headers: HeaderList, body: ReplyBody | null): HeaderList {
-  const length: HeaderList = body === null || body.length === null ? [] : [['content-length', String(body.length)]];
-  const sniffing: HeaderList = headers.some(([name]) => name === 'x-content-type-options') ? [] : [['x-content-type-options', 'nosniff']];
-  return [...headers, ...length, ...sniffing];
+/** Name, value, …; the length of a body where it is known. */
+function answerHeaders(headers: HeaderList, body: ReplyBody | null): readonly string[] {
+  const all = flat(headers);
+  if (body !== null && body.whole !== null) all.push('content-length', String(body.whole.reduce((total, piece) => total + piece.length, 0)));
+  if (!headers.some(([name]) => name === 'x-content-type-options')) all.push('x-content-type-options', 'nosniff');
+  return all;
 }
 
 function withCharset(value: string): string {
   const media = mediaType(value);
+  if (bodyKind(media) === 'json' && !value.includes(';')) return value;
   if (media.type === '' || bodyKind(media) === 'json') return value.replace(/;\s*charset=[^;]*/i, '');
   return `${value.replace(/;\s*charset=[^;]*/i, '')}; charset=utf-8`;
 }

@@ -18,6 +18,8 @@ const maxPathChars = 4_096;
 const maxSegments = 128;
 const maxFields = 1_000;
 
+/** paths that can be read in one way only, and are written as they were sent */
+const plainPath = /^(?:\/[A-Za-z0-9_~-]+)+\/?$/;
 /** what RFC 3986 lets stand in a path */
 const pathText = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$/;
 const queryText = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?[\]|^`{}]|%[0-9A-Fa-f]{2})*$/;
@@ -38,6 +40,7 @@ export function targetPath(sent: string): TargetPath {
   const endsWithSlash = parts.at(-1) === '';
   if (endsWithSlash) parts.pop();
   if (parts.length > maxSegments) refuse('it has too many segments');
+  if (plainPath.test(sent)) return { segments: parts, path: sent };
   const segments = parts.map(segmentOf);
   const path = segments.map((segment) => `/${encoded(segment)}`).join('');
   return { segments, path: endsWithSlash ? `${path}/` : path };

@@ -18,10 +18,11 @@ export interface WebEngineDeps {
 
 interface Connection {
   readonly gate: Gate;
-  readonly signal: AbortSignal;
-  /** requests without an answer yet */
-  running: number;
+  /** requests without an answer yet, by what tells their brokers that nobody waits any more */
+  readonly running: Set<AbortController>;
+  /** runs all the time, and counts while nothing else does */
   idle: NodeJS.Timeout;
+  isFirst: boolean;
 }
 
 /** from one answer to the last byte of the next request's head */
@@ -80,10 +81,16 @@ class WebEngine {
     const idle = setTimeout(() => {
       socket.destroy();
     }, gate.limits.handshakeTimeoutMs);
-    this.#connections.set(socket, { gate, signal, running: 0, idle });
+    const connection: Connection = { gate, running: new Set(), idle, isFirst: true };
+    this.#connections.set(socket, connection);
+    const stop = (): void => {
+      for (const gone of connection.running) leave(gone);
+    };
+    signal.addEventListener('abort', stop, { once: true });
     const closed = new Promise<void>((resolve) => {
       socket.once('close', () => {
-        clearTimeout(this.#connections.get(socket)?.idle);
+        signal.removeEventListener('abort', stop);
+        clearTimeout(connection.idle);
         resolve();
       });
     });
@@ -126,25 +133,33 @@ class WebEngine {
       response.destroy();
       return;
     }
-    clearTimeout(connection.idle);
-    connection.running++;
+    if (connection.isFirst) idleFrom(connection, request.socket);
+    const { running } = connection;
     const gone = new AbortController();
-    const leave = (): void => {
-      gone.abort(fail('ERR_SESSION_ENDED', { message: 'The client disconnected.' }));
-    };
-    connection.signal.addEventListener('abort', leave, { once: true });
+    running.add(gone);
     (upgrade === null ? response : upgrade.socket).once('close', () => {
-      connection.signal.removeEventListener('abort', leave);
-      if (upgrade !== null || !response.writableFinished) leave();
-      connection.running--;
-      if (connection.running > 0 || request.socket.destroyed) return;
-      clearTimeout(connection.idle);
-      connection.idle = setTimeout(() => request.socket.destroy(), idleMs);
+      running.delete(gone);
+      if (upgrade !== null || !response.writableFinished) leave(gone);
+      if (running.size === 0 && !request.socket.destroyed) connection.idle.refresh();
     });
     this.#door.enter({ request, response, upgrade, gate: connection.gate, gone: gone.signal }).catch((error: unknown) => {
       answerError(response, error);
     });
   }
+}
+
+function leave(gone: AbortController): void {
+  gone.abort(fail('ERR_SESSION_ENDED', { message: 'The client disconnected.' }));
+}
+
+/** One timer for all requests of a connection: each answer sets it anew, and while one is awaited it begins again by itself. */
+function idleFrom(connection: Connection, socket: Socket): void {
+  connection.isFirst = false;
+  clearTimeout(connection.idle);
+  connection.idle = setTimeout(() => {
+    if (connection.running.size === 0) socket.destroy();
+    else connection.idle.refresh();
+  }, idleMs);
 }
 
 /** The connection behind TLS; null: it was turned away with a word. */

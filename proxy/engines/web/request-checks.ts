@@ -37,14 +37,37 @@ export function requestFault({ method = '', url = '', rawHeaders, headers, httpV
 }
 
 function nameFault(rawHeaders: readonly string[]): AppError<ErrorCode> | null {
-  const seen = new Set<string>();
+  let seen: Set<string> | null = null;
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? '').toLowerCase();
-    if (onlyOnce.has(name) && seen.has(name)) return violation(`The header ${name} stands there twice.`);
-    if (overriding.test(name)) return fail('ERR_FEATURE_REFUSED', { message: `The header ${name} is refused: method and path are those of the request line.` });
+    const { name, isOnlyOnce, isOverriding } = kindOf(rawHeaders[index] ?? '');
+    if (isOverriding) return fail('ERR_FEATURE_REFUSED', { message: `The header ${name} is refused: method and path are those of the request line.` });
+    if (!isOnlyOnce) continue;
+    seen ??= new Set();
+    if (seen.has(name)) return violation(`The header ${name} stands there twice.`);
     seen.add(name);
   }
   return null;
+}
+
+interface NameKind {
+  /** in lower case */
+  readonly name: string;
+  readonly isOnlyOnce: boolean;
+  readonly isOverriding: boolean;
+}
+
+/** names as clients write them; few, and no more than these are kept */
+const kinds = new Map<string, NameKind>();
+const maxKnownNames = 256;
+const maxKnownChars = 64;
+
+function kindOf(written: string): NameKind {
+  const known = kinds.get(written);
+  if (known !== undefined) return known;
+  const name = written.toLowerCase();
+  const kind = { name, isOnlyOnce: onlyOnce.has(name), isOverriding: overriding.test(name) };
+  if (kinds.size < maxKnownNames && written.length <= maxKnownChars) kinds.set(written, kind);
+  return kind;
 }
 
 function lengthFault(headers: IncomingMessage['headers'], httpVersion: string): AppError<ErrorCode> | null {
@@ -102,8 +125,8 @@ function plain(host: string): string {
  * Against DNS rebinding and pages of other origins: Origin may be missing or that of the very address that was called. Browsers send
  * none with what a page merely shows; then they say whose page it is (Fetch Metadata), and only a person may come from elsewhere.
  */
-export function isOurOrigin({ origin, ...others }: IncomingMessage['headers'], here: string): boolean {
-  const [site, mode] = [others['sec-fetch-site'], others['sec-fetch-mode']];
+export function isOurOrigin(headers: IncomingMessage['headers'], here: string): boolean {
+  const { origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = headers;
   const isForeign = site === 'cross-site' || site === 'same-site';
   return (!isForeign || mode === 'navigate') && (origin === undefined || origin.toLowerCase() === here.toLowerCase());
 }

@@ -53,35 +53,33 @@ export class ResponseSink {
   readonly #response: ServerResponse;
   readonly #highWaterBytes: number;
   #head: { status: number; headers: readonly string[] } | null = null;
-  #room: PromiseWithResolvers<void> | null = null;
+  #room: Promise<void> | null = null;
 
   constructor(response: ServerResponse, highWaterBytes: number) {
     this.#response = response;
     this.#highWaterBytes = highWaterBytes;
-    const freed = (): void => {
-      const room = this.#room;
-      this.#room = null;
-      room?.resolve();
-    };
-    response.on('drain', freed);
-    response.on('close', freed);
   }
 
-  /** Status and headers (name, value, …), before the first write. */
+  /** Status and headers (name in lower case, value, …), before the first write. */
   begin(status: number, headers: readonly string[]): void {
     this.#head = { status, headers };
   }
 
   write(bytes: Uint8Array): true | Promise<void> {
     const response = this.#response;
+    // what is all there is goes out with its head and its end, in one piece
+    const isAll = this.#head !== null && bytes.length > 0 && bytes.length === lengthOf(this.#head.headers);
     this.#sendHead();
     if (!response.headersSent || response.destroyed || response.writableEnded) return true;
+    if (isAll) response.end(bytes);
     // without bytes only the head goes out
-    if (bytes.length > 0) response.write(bytes);
+    else if (bytes.length > 0) response.write(bytes);
     else response.flushHeaders();
     if (response.writableLength <= this.#highWaterBytes) return true;
-    this.#room ??= Promise.withResolvers();
-    return this.#room.promise;
+    this.#room ??= roomOf(response, () => {
+      this.#room = null;
+    });
+    return this.#room;
   }
 
   end(): void {
@@ -92,7 +90,7 @@ export class ResponseSink {
   /** The answer must not look complete. */
   cut(): void {
     this.#head = null;
-    if (!this.#response.writableEnded) this.#response.destroy();
+    if (!this.#response.writableFinished) this.#response.destroy();
   }
 
   #sendHead(): void {
@@ -101,4 +99,22 @@ export class ResponseSink {
     this.#head = null;
     this.#response.writeHead(head.status, [...head.headers]);
   }
+}
+
+/** The announced length of a body in bytes; NaN: there is none. */
+function lengthOf(headers: readonly string[]): number {
+  for (let index = 0; index < headers.length; index += 2) if (headers[index] === 'content-length') return Number(headers[index + 1]);
+  return Number.NaN;
+}
+
+/** Resolves when the client has taken what waits for it, or is gone. */
+function roomOf(response: ServerResponse, onFree: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    const freed = (): void => {
+      response.off('drain', freed).off('close', freed);
+      onFree();
+      resolve();
+    };
+    response.on('drain', freed).on('close', freed);
+  });
 }

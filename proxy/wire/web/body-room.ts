@@ -27,33 +27,54 @@ export class BodyRoom {
 
   /** `owner`: whose request it is */
   share(owner: string): RoomShare {
-    let own = 0;
-    let isReleased = false;
-    return {
-      take: (bytes) => {
-        if (isReleased) return;
-        const byOwner = this.#byOwner.get(owner) ?? 0;
-        if (this.#taken + bytes > this.#limits.total || byOwner + bytes > this.#limits.perOwner) {
-          throw fail('ERR_TOO_MANY_CONNECTIONS', { message: 'Too many large requests at once.', hint: 'Wait for answers, then try again.' });
-        }
-        own += bytes;
-        this.#taken += bytes;
-        this.#byOwner.set(owner, byOwner + bytes);
-      },
-      release: () => {
-        if (isReleased) return;
-        isReleased = true;
-        this.#taken -= own;
-        const left = (this.#byOwner.get(owner) ?? own) - own;
-        if (left > 0) this.#byOwner.set(owner, left);
-        else this.#byOwner.delete(owner);
-      },
-    };
+    return new Share(this, owner);
+  }
+
+  /** Throws ERR_TOO_MANY_CONNECTIONS when there is no room left. */
+  take(owner: string, bytes: number): void {
+    const byOwner = this.#byOwner.get(owner) ?? 0;
+    if (this.#taken + bytes > this.#limits.total || byOwner + bytes > this.#limits.perOwner) {
+      throw fail('ERR_TOO_MANY_CONNECTIONS', { message: 'Too many large requests at once.', hint: 'Wait for answers, then try again.' });
+    }
+    this.#taken += bytes;
+    this.#byOwner.set(owner, byOwner + bytes);
+  }
+
+  giveBack(owner: string, bytes: number): void {
+    if (bytes === 0) return;
+    this.#taken -= bytes;
+    const left = (this.#byOwner.get(owner) ?? bytes) - bytes;
+    if (left > 0) this.#byOwner.set(owner, left);
+    else this.#byOwner.delete(owner);
   }
 
   /** bytes taken up now */
   get taken(): number {
     return this.#taken;
+  }
+}
+
+class Share implements RoomShare {
+  readonly #room: BodyRoom;
+  readonly #owner: string;
+  #own = 0;
+  #isReleased = false;
+
+  constructor(room: BodyRoom, owner: string) {
+    this.#room = room;
+    this.#owner = owner;
+  }
+
+  take(bytes: number): void {
+    if (this.#isReleased || bytes === 0) return;
+    this.#room.take(this.#owner, bytes);
+    this.#own += bytes;
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#room.giveBack(this.#owner, this.#own);
   }
 }
 

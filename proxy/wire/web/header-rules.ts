@@ -3,6 +3,7 @@ export type HeaderList = readonly (readonly [name: string, value: string])[];
 
 /** RFC 9110 section 7.6.1, and what only concerns one connection */
 const hopByHop = new Set([
+  'close',
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -94,11 +95,13 @@ export function headerPairs(raw: readonly string[]): HeaderList {
 /** The caller's headers that may reach a target. `more`: names an administrator adds. */
 export function passedRequestHeaders(headers: HeaderList, more: readonly string[] = []): HeaderList {
   const named = connectionNames(headers);
-  const added = new Set(more.map((name) => name.toLowerCase()));
-  return headers.filter(([name]) => {
-    if (hopByHop.has(name) || named.has(name) || neverPassed.test(name)) return false;
-    return passedRequest.has(name) || passedFamilies.test(name) || added.has(name);
-  });
+  const added = more.length === 0 ? none : new Set(more.map((name) => name.toLowerCase()));
+  return headers.filter(([name]) => !named.has(name) && mayPass(name, added));
+}
+
+function mayPass(name: string, added: ReadonlySet<string>): boolean {
+  if (hopByHop.has(name) || neverPassed.test(name)) return false;
+  return passedRequest.has(name) || passedFamilies.test(name) || added.has(name);
 }
 
 /** The target's headers that may reach a caller, without what says how long the body is. */
@@ -109,18 +112,34 @@ export function passedResponseHeaders(headers: HeaderList): HeaderList {
 
 /** The only value of a header; null: it is missing or stands there twice. */
 export function single(headers: HeaderList, wanted: string): string | null {
-  const found = headers.filter(([name]) => name === wanted);
-  return found.length === 1 ? (found[0]?.[1] ?? null) : null;
+  let found: string | null = null;
+  for (const [name, value] of headers) {
+    if (name !== wanted) continue;
+    if (found !== null) return null;
+    found = value;
+  }
+  return found;
 }
 
 /** Name, value, name, value, …: as Node and undici take them. */
 export function flat(headers: HeaderList): string[] {
-  return headers.flatMap(([name, value]) => [name, value]);
+  const names: string[] = [];
+  for (const [name, value] of headers) names.push(name, value);
+  return names;
 }
 
+const none: ReadonlySet<string> = new Set();
+/** they name nothing that would pass */
+const usualConnection = new Set(['keep-alive', 'Keep-Alive', 'close']);
+
 function connectionNames(headers: HeaderList): ReadonlySet<string> {
-  const named = headers.filter(([name]) => name === 'connection').flatMap(([, value]) => value.split(','));
-  return new Set(named.map((name) => name.trim().toLowerCase()));
+  let named: Set<string> | null = null;
+  for (const [name, value] of headers) {
+    if (name !== 'connection' || usualConnection.has(value)) continue;
+    named ??= new Set();
+    for (const each of value.split(',')) named.add(each.trim().toLowerCase());
+  }
+  return named ?? none;
 }
 
 export interface MediaType {

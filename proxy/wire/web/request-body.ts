@@ -11,14 +11,34 @@ export interface BodyLimits {
   readonly room?: RoomShare;
 }
 
+const nothing = Buffer.alloc(0);
+
 /**
  * A caller's whole body. Throws ERR_STATEMENT_TOO_LARGE, ERR_TIMEOUT, ERR_BODY_REFUSED (compressed), ERR_PROTOCOL_VIOLATION
  * (cut off), what `room` throws; the rest of a refused body is not read.
  */
-export async function readBody(request: IncomingMessage, response: ServerResponse, { maxBytes, deadlineMs, signal, room }: BodyLimits): Promise<Buffer> {
-  checkAnnounced(request, maxBytes);
-  if (request.complete && request.readableLength === 0) return Buffer.alloc(0);
+export async function readBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Buffer> {
+  checkAnnounced(request, limits.maxBytes);
+  if (!announcesBody(request) || (request.complete && request.readableLength === 0)) return nothing;
   if (request.headers.expect !== undefined) response.writeContinue();
+  return request.complete ? arrived(request, limits) : arriving(request, response, limits);
+}
+
+/** Whether a body belongs to the request: RFC 9112 section 6.3. */
+export function announcesBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+/** It is all here already, as short ones are that came with their head: nothing to wait for. */
+function arrived(request: IncomingMessage, { maxBytes, signal, room }: BodyLimits): Buffer {
+  if (signal.aborted) throw signal.reason;
+  const { readableLength } = request;
+  if (readableLength > maxBytes) throw tooLarge(maxBytes);
+  room?.take(readableLength);
+  return (request.read() as Buffer | null) ?? nothing;
+}
+
+async function arriving(request: IncomingMessage, response: ServerResponse, { maxBytes, deadlineMs, signal, room }: BodyLimits): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let length = 0;

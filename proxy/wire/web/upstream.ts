@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
-import { buildConnector, errors, Pool } from 'undici';
+import { buildConnector, errors, Pool, type Dispatcher } from 'undici';
 import { fail, type ErrorCode } from '../../contract/errors.ts';
 import { AppError, reasonOf } from '../../lib/errors.ts';
 import type { Secret } from '../../lib/secret.ts';
 import { checkLiteral, guardedLookup } from './address-guard.ts';
+import { TargetBody } from './target-body.ts';
 
 export interface WebTarget {
   readonly url: string;
@@ -144,21 +145,25 @@ class PooledUpstream implements Upstream {
     });
   }
 
-  async request(given: UpstreamRequest): Promise<UpstreamReply> {
+  request(given: UpstreamRequest): Promise<UpstreamReply> {
+    if (given.signal.aborted) return Promise.reject(given.signal.reason as Error);
+    const reply = new ReplyHandler(given.signal);
     try {
-      const { statusCode, headers, body } = await this.#pool.request({
-        method: given.method,
-        path: given.path,
-        headers: [...given.headers],
-        body: given.body,
-        signal: given.signal,
-        headersTimeout: given.headersTimeoutMs ?? defaultHeadersTimeoutMs,
-        responseHeaders: 'raw',
-      });
-      return { status: statusCode, headers: pairsOf(headers), body };
+      // an answer without the streams, promises and signals of `Pool.request`
+      this.#pool.dispatch(
+        {
+          method: given.method,
+          path: given.path,
+          headers: [...given.headers],
+          body: given.body,
+          headersTimeout: given.headersTimeoutMs ?? defaultHeadersTimeoutMs,
+        },
+        reply,
+      );
     } catch (error) {
-      throw faultOf(error, given.signal);
+      reply.onResponseError(null, error);
     }
+    return reply.head;
   }
 
   async upgrade(given: Omit<UpstreamRequest, 'body'>): Promise<UpstreamUpgrade> {
@@ -186,12 +191,78 @@ class PooledUpstream implements Upstream {
   }
 }
 
-/** `raw` gives name, value, name, value; its type does not say so. */
+/** One answer: its head as soon as it is here, then its body. */
+class ReplyHandler implements Dispatcher.DispatchHandler {
+  readonly #signal: AbortSignal;
+  readonly #head = Promise.withResolvers<UpstreamReply>();
+  readonly #onAbort = (): void => {
+    this.#abort();
+  };
+  #controller: Dispatcher.DispatchController | null = null;
+  #body: TargetBody | null = null;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#onAbort);
+  }
+
+  get head(): Promise<UpstreamReply> {
+    return this.#head.promise;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // it may have waited for a connection
+    if (this.#signal.aborted) this.#abort();
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200) return;
+    this.#body = new TargetBody(controller, () => {
+      this.#leave();
+    });
+    this.#head.resolve({ status, headers: pairsOf(controller.rawHeaders), body: this.#body });
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    this.#body?.arrive(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#body?.complete();
+  }
+
+  onResponseError(_controller: unknown, error: unknown): void {
+    if (this.#body === null) {
+      this.#leave();
+      this.#head.reject(faultOf(error, this.#signal));
+    } else this.#body.fail(error as Error);
+  }
+
+  #abort(): void {
+    const reason = this.#signal.reason as Error;
+    if (this.#body !== null) this.#body.fail(reason);
+    else {
+      this.#controller?.abort(reason);
+      this.onResponseError(null, reason);
+    }
+  }
+
+  #leave(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** Raw headers are name, value, name, value; their type does not say so. */
 function pairsOf(raw: unknown): UpstreamReply['headers'] {
-  const flat = Array.isArray(raw) ? raw.map((part: unknown) => (Buffer.isBuffer(part) ? part.toString('latin1') : String(part))) : [];
   const pairs: [string, string][] = [];
-  for (let index = 0; index + 1 < flat.length; index += 2) pairs.push([(flat[index] ?? '').toLowerCase(), flat[index + 1] ?? '']);
+  if (!Array.isArray(raw)) return pairs;
+  for (let index = 0; index + 1 < raw.length; index += 2) pairs.push([textOf(raw[index]).toLowerCase(), textOf(raw[index + 1])]);
   return pairs;
+}
+
+function textOf(part: unknown): string {
+  return Buffer.isBuffer(part) ? part.toString('latin1') : String(part);
 }
 
 const late = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']);
