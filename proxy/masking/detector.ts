@@ -1,6 +1,6 @@
 import { isArticleNumber, isIssued, isLuhnValid, mayBegin } from './brands.ts';
-import { DigitRun, digitWidth, isRunByte, maxRunDigits, nextCandidate } from './digit-run.ts';
-import { cardLineCode, codeLength, followsPlus, followsSentinel, hasCardWord, isIban, isInHash, trackEnd } from './neighbours.ts';
+import { DigitRun, digitWidth, isRunByte, loneEnd, maxRunDigits, nextCandidate } from './digit-run.ts';
+import { cardLineCode, codeLength, followsPlus, followsSentinel, hasCardWord, isIban, isInHash, isQuiet, trackEnd } from './neighbours.ts';
 import type { Within } from './neighbours.ts';
 
 /** Called for each stretch of bytes to hide: first byte and the byte after. */
@@ -38,6 +38,11 @@ export function detect(bytes: Uint8Array, start: number, end: number, hide: Hide
         at++;
         continue;
       }
+      const lone = loneEnd(bytes, at, end, maxPan);
+      if (lone > 0 && examineLone(within, { from: at, to: lone }, hide, found)) {
+        at = lone;
+        continue;
+      }
       const after = run.read(bytes, at, end);
       if (run.count >= minPan) examine(within, after, hide, found);
       at = run.count === maxRunDigits ? (run.starts[maxRunDigits - maxPan] ?? after) : after;
@@ -66,6 +71,50 @@ function examine(within: Within, after: number, hide: Hide, found: { pans: numbe
     hide(code, code + codeLength(within.bytes, code, within.end));
     found.codes++;
   }
+}
+
+/**
+ * The same for most numbers, without reading a run: no gap in it, nothing beside it that could make it something else. False when all must be looked at
+ * after all.
+ */
+function examineLone(within: Within, { from, to }: Range, hide: Hide, found: { pans: number; codes: number }): boolean {
+  const count = to - from;
+  if (count < minPan) return true;
+  if (count === minPan || !isQuiet(within, from, to)) return false;
+  const { bytes, end } = within;
+  for (let index = 0; index < count; index++) run.digits[index] = (bytes[from + index] ?? 0) - 0x30;
+  let zeros = 0;
+  while (zeros < count && run.digits[zeros] === 0) zeros++;
+  if (mayEmbed(zeros, count)) return false;
+  // the extinct 13-digit form is not looked for behind zeros
+  if (count - zeros <= minPan || !isCard(zeros, count - zeros)) return true;
+  hide(from + zeros + shownFirst, from + count - shownLast);
+  found.pans++;
+  const code = cardLineCode(within, to);
+  if (code < 0) return true;
+  hide(code, code + codeLength(bytes, code, end));
+  found.codes++;
+  return true;
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A card number inside of the number, other than the one that begins at `whole`: it would count behind a card word. */
+function mayEmbed(whole: number, count: number): boolean {
+  for (let from = 0; from + minEmbedded <= count; from++) {
+    if (!mayBegin(run.digits[from] ?? 0)) continue;
+    for (const length of embeddedLengths) {
+      if (from + length <= count && (from !== whole || length !== count - whole) && isCard(from, length)) return true;
+    }
+  }
+  return false;
+}
+
+function isCard(from: number, length: number): boolean {
+  return mayBegin(run.digits[from] ?? 0) && isIssued(run.digits, from, length) && isLuhnValid(run.digits, from, length);
 }
 
 /** Adjacent digits at once. */
@@ -159,12 +208,13 @@ function hasLongGroup(): boolean {
   return false;
 }
 
-const embeddedLengths = [19, 16, 15, 14] as const;
+const minEmbedded = 14;
+const embeddedLengths = [19, 16, 15, minEmbedded] as const;
 
 /** With a card word before it, any window inside an unbroken longer number. */
 function markEmbedded(within: Within): number {
   let found = 0;
-  for (let from = 0; from + 14 <= run.count; from++) {
+  for (let from = 0; from + minEmbedded <= run.count; from++) {
     if (!mayBegin(run.digits[from] ?? 0)) continue;
     for (const length of embeddedLengths) {
       if (from + length > run.count || crossesGap(from, from + length)) continue;

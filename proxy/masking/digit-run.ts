@@ -104,6 +104,19 @@ export class DigitRun {
   }
 }
 
+/**
+ * The byte after an unbroken number of ASCII digits that begins at `index`, when no other digit follows in the same run; -1 for any other run, and for
+ * numbers of more than `maxDigits`.
+ */
+export function loneEnd(bytes: Uint8Array, index: number, end: number, maxDigits: number): number {
+  const limit = Math.min(end, index + maxDigits + 1);
+  let at = index;
+  while (at < limit && classes[bytes[at] ?? 0] === digit) at++;
+  if (at - index > maxDigits) return -1;
+  if (at === end || classes[bytes[at] ?? 0] === other) return at;
+  return digitWidth(bytes, gapEnd(bytes, at, end), end) === 0 ? at : -1;
+}
+
 /** 1 for ASCII, 3 for fullwidth (U+FF10–FF19), 0 for no digit. */
 export function digitWidth(bytes: Uint8Array, at: number, end: number): 0 | 1 | 3 {
   if (at >= end) return 0;

@@ -29,9 +29,8 @@ const valueKeys =
 /** `{name: 'cvv', value: '123'}`: what the member that says the name tells about the one that says the value. */
 export function recordName(node: JsonObject): Named | null {
   for (const { key, value } of node.members) {
-    if (value.kind !== 'string' || !nameKeys.has(key.toLowerCase())) continue;
-    const name = named(value.text);
-    if (name !== null) return name;
+    const name = value.kind === 'string' ? named(value.text) : null;
+    if (name !== null && nameKeys.has(key.toLowerCase())) return name;
   }
   return null;
 }

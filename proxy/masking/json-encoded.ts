@@ -41,15 +41,25 @@ export function mayBeEncoded(bytes: Uint8Array, start: number, end: number): boo
 }
 
 function says(bytes: Uint8Array, start: number, end: number): boolean {
-  plausible.reset();
+  return saysBase64(bytes, start, end) || saysHex(bytes, hexStart(bytes, start), end);
+}
+
+function saysBase64(bytes: Uint8Array, start: number, end: number): boolean {
+  let state = 0;
+  let digits = 0;
+  let count = 0;
   for (let at = start, held = 0, bits = 0; at < end; at++) {
     held = ((held << 6) | (sextets[bytes[at] ?? 0] ?? 0)) & 0xffff;
     bits += 6;
     if (bits < 8) continue;
     bits -= 8;
-    if (!plausible.take((held >> bits) & 0xff)) break;
+    const kind = kinds[(held >> bits) & 0xff] ?? control;
+    if (kind === digit) {
+      if (++digits === leastDigits) return true;
+    } else if (kind !== nul) digits = 0;
+    state = moves[moveAt(state, kind, count++)] ?? dead;
   }
-  return plausible.isWorth() || saysHex(bytes, hexStart(bytes, start), end);
+  return state !== dead;
 }
 
 /** Behind `0x` and `x`. */
@@ -60,63 +70,65 @@ function hexStart(bytes: Uint8Array, start: number): number {
 
 function saysHex(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start < minHex || (end - start) % 2 !== 0) return false;
-  plausible.reset();
-  for (let at = start; at < end; at += 2) {
-    const [high, low] = [nibbles[bytes[at] ?? 0] ?? none, nibbles[bytes[at + 1] ?? 0] ?? none];
-    if (high === none || low === none) return false;
-    plausible.take(high * 16 + low);
+  let state = 0;
+  let digits = 0;
+  let hasDigits = false;
+  for (let at = start, count = 0; at < end; at += 2, count++) {
+    const byte = hexByte(bytes, at);
+    if (byte < 0) return false;
+    const kind = kinds[byte] ?? control;
+    if (kind === digit) hasDigits ||= ++digits === leastDigits;
+    else if (kind !== nul) digits = 0;
+    state = moves[moveAt(state, kind, count)] ?? dead;
   }
-  return plausible.isWorth();
+  return hasDigits || state !== dead;
 }
 
-/** ASCII of texts, the colours of terminals included. */
-function isPrintable(byte: number): boolean {
-  return byte >= 0x20 ? byte !== 0x7f : byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0x1b;
+/** -1 when one of the two letters is none. */
+function hexByte(bytes: Uint8Array, at: number): number {
+  const high = nibbles[bytes[at] ?? 0] ?? none;
+  const low = nibbles[bytes[at + 1] ?? 0] ?? none;
+  return high === none || low === none ? -1 : high * 16 + low;
 }
 
-/** Whether bytes could be UTF-8 text (maybe cut at either end), and whether three digits stand in a row; NULs between them are passed over. */
-class Plausible {
-  #isText = true;
-  #digits = 0;
-  #hasDigits = false;
-  #open = 0;
-  #count = 0;
+// Whether bytes could be UTF-8 text (maybe cut at either end), and whether three digits stand in a row; NULs between them are passed over. States: bytes
+// that the character still needs, or `dead`: no text.
+const leastDigits = 3;
+const dead = 4;
+/** ASCII of texts, the colours of terminals included */
+const printable = 0;
+const digit = 1;
+const nul = 2;
+/** and what is never in UTF-8 */
+const control = 3;
+const continuation = 4;
+/** +1, +2: of characters of three and four bytes */
+const lead = 5;
+const kinds = new Uint8Array(256).fill(control);
+kinds.fill(printable, 0x20, 0x7f);
+kinds.fill(digit, 0x30, 0x3a);
+for (const byte of [0x09, 0x0a, 0x0d, 0x1b]) kinds[byte] = printable;
+kinds[0] = nul;
+kinds.fill(continuation, 0x80, 0xc0);
+kinds.fill(lead, 0xc2, 0xe0);
+kinds.fill(lead + 1, 0xe0, 0xf0);
+kinds.fill(lead + 2, 0xf0, 0xf5);
 
-  reset(): void {
-    this.#isText = true;
-    this.#digits = 0;
-    this.#hasDigits = false;
-    this.#open = 0;
-    this.#count = 0;
-  }
-
-  /** False once nothing can change any more. */
-  take(byte: number): boolean {
-    if (byte >= 0x30 && byte <= 0x39) {
-      if (++this.#digits >= 3) this.#hasDigits = true;
-    } else if (byte !== 0) this.#digits = 0;
-    if (this.#isText) this.#isText = this.#goesOn(byte);
-    this.#count++;
-    return !this.#hasDigits;
-  }
-
-  isWorth(): boolean {
-    return this.#isText || this.#hasDigits;
-  }
-
-  #goesOn(byte: number): boolean {
-    if (byte >= 0x80 && byte < 0xc0) {
-      if (this.#open === 0) return this.#count < 3;
-      this.#open--;
-      return true;
-    }
-    if (this.#open > 0) return false;
-    if (byte < 0x80) return isPrintable(byte);
-    this.#open = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    return byte >= 0xc2 && byte <= 0xf4;
+/** the first bytes may be the end of a character */
+const maxCut = 3;
+const moves = new Uint8Array(128).fill(dead);
+for (const count of [0, maxCut]) {
+  for (const kind of [printable, digit]) moves[moveAt(0, kind, count)] = 0;
+  for (let width = 1; width <= 3; width++) {
+    moves[moveAt(0, lead + width - 1, count)] = width;
+    moves[moveAt(width, continuation, count)] = width - 1;
   }
 }
-const plausible = new Plausible();
+moves[moveAt(0, continuation, 0)] = 0;
+
+function moveAt(state: number, kind: number, count: number): number {
+  return (count < maxCut ? 64 : 0) | (state << 3) | kind;
+}
 
 /** Masks what a token says; equal when there is nothing to hide. */
 export type MaskBytes = (decoded: Buffer) => Buffer;
@@ -128,14 +140,14 @@ export function maskEncoded(text: string, mask: MaskBytes): string {
   if (text.length < minToken) return text;
   const whole = maskWrapped(text, mask);
   if (whole !== text) return whole;
+  const bytes = lowBytes(text);
   let masked = '';
   let done = 0;
-  // of ASCII the bytes are looked at, which is much cheaper; tokens are ASCII in any text, and stand at the same places in its low bytes
-  let bytes = Buffer.from(text);
-  const isAscii = bytes.length === text.length;
-  if (!isAscii) bytes = Buffer.from(text, 'latin1');
-  for (let from = 0, at = 0; at <= text.length; at++) {
-    if (isBase64Unit(isAscii ? (bytes[at] ?? 0) : text.charCodeAt(at))) continue;
+  // every long token is under one of the probes
+  for (let probe = minToken - 1, floor = 0; probe < bytes.length; probe += minToken) {
+    if (sextets[bytes[probe] ?? 0] === none) continue;
+    const from = tokenStart(bytes, probe, floor);
+    const at = tokenEnd(bytes, probe);
     if (isLongToken(from, at) && mayBeEncoded(bytes, from, at)) {
       const given = text.slice(from, paddingEnd(text, at));
       const now = maskToken(given, mask);
@@ -144,9 +156,31 @@ export function maskEncoded(text: string, mask: MaskBytes): string {
         done = from + given.length;
       }
     }
-    from = at + 1;
+    floor = at + 1;
+    probe = at;
   }
   return done === 0 ? text : masked + text.slice(done);
+}
+
+/** One byte for each unit; zero for those that are no ASCII, and so in no token. */
+function lowBytes(text: string): Uint8Array {
+  const bytes = Buffer.from(text);
+  if (bytes.length === text.length) return bytes;
+  const low = Buffer.from(text, 'latin1');
+  for (let at = 0; at < low.length; at++) if (text.charCodeAt(at) > 0x7f) low[at] = 0;
+  return low;
+}
+
+function tokenStart(bytes: Uint8Array, probe: number, floor: number): number {
+  let from = probe;
+  while (from > floor && sextets[bytes[from - 1] ?? 0] !== none) from--;
+  return from;
+}
+
+function tokenEnd(bytes: Uint8Array, probe: number): number {
+  let at = probe + 1;
+  while (at < bytes.length && sextets[bytes[at] ?? 0] !== none) at++;
+  return at;
 }
 
 function paddingEnd(text: string, at: number): number {
@@ -154,15 +188,12 @@ function paddingEnd(text: string, at: number): number {
   return text.charAt(at + 1) === '=' ? at + 2 : at + 1;
 }
 
-/** False behind the end, too. */
-function isBase64Unit(code: number): boolean {
-  return code < 256 && sextets[code] !== none;
-}
-
 /** Base64 in lines, as in mails and PEM. */
 function maskWrapped(text: string, mask: MaskBytes): string {
-  const first = text.includes('\n') ? Buffer.from(wrapped.exec(text)?.[1] ?? '') : null;
-  if (first === null || !isLongToken(0, first.length) || !says(first, 0, first.length)) return text;
+  const line = text.includes('\n') ? wrapped.exec(text)?.[1] : undefined;
+  if (line === undefined) return text;
+  const first = Buffer.from(line);
+  if (!isLongToken(0, first.length) || !says(first, 0, first.length)) return text;
   const joined = text.replaceAll(/[\r\n]+/g, '');
   const masked = maskToken(joined, mask);
   if (masked === joined || masked.length !== joined.length) return masked === joined ? text : masked;

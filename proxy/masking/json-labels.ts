@@ -1,4 +1,4 @@
-import { isAmbiguous, suggestTag } from './dictionary.ts';
+import { isAmbiguous, mayBeTagged, suggestTag } from './dictionary.ts';
 import { stars } from './json-stars.ts';
 import type { Count } from './value.ts';
 
@@ -13,7 +13,7 @@ const ascii = /^[\x20-\x7e]*$/;
 
 /** The tag of a key, column or label; null for names that say nothing. Characters that are not seen do not matter. */
 export function named(name: string): Named | null {
-  if (name.length < 3 || name.length > 128) return null;
+  if (name.length < 3 || name.length > 128 || !mayBeTagged(name)) return null;
   const plain = ascii.test(name) ? name : name.normalize('NFKC').replaceAll(unseen, '');
   const trimmed = plain.trim();
   const tag = suggestTag(trimmed);
@@ -73,14 +73,47 @@ export function maskLabels(text: string, count: Count): string {
     done = to;
     count(`label:${name.tag}`, 1);
   };
-  for (const { index: at, 0: mark } of text.matchAll(/=>|[:=]|>|["'`]\s{0,4}[,)]/g)) {
-    const isQuoted = mark.length > 1 && mark !== '=>';
-    const name = mark === '>' ? nameOfElement(text, at) : isQuoted ? quotedName(text, at) : nameBefore(text, at);
-    if (name === null) continue;
-    const value = isQuoted || mark === ':' || mark === '=' ? pairedValue(text, at + mark.length) : valueAt(text, at + mark.length);
-    if (value !== null && looksNamed(text.slice(value.from, value.to), name)) hide(value.from, value.to, name);
+  for (let at = nextMark(text, 0); at < text.length; ) {
+    const length = markLength(text, at);
+    const value = length === 0 ? null : namedBy(text, at, length);
+    if (value !== null && looksNamed(text.slice(value.from, value.to), value.name)) hide(value.from, value.to, value.name);
+    at = nextMark(text, at + Math.max(length, 1));
   }
   return masked + text.slice(done);
+}
+
+const marks = new Uint8Array(128);
+for (const each of Buffer.from('=:>"\'`')) marks[each] = 1;
+
+/** The next of `=`, `:`, `>` and quotes; the length of the text when there is none. */
+function nextMark(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && marks[text.charCodeAt(at)] !== 1) at++;
+  return at;
+}
+
+const maxBlanks = 4;
+
+/** Of `=>`, `=`, `:`, `>`, or a quote with the `,` or `)` behind it; 0 for other quotes. */
+function markLength(text: string, at: number): number {
+  const mark = text.charAt(at);
+  if (mark === '=') return text.charAt(at + 1) === '>' ? 2 : 1;
+  if (mark === ':' || mark === '>') return 1;
+  let end = at + 1;
+  while (end <= at + maxBlanks && isSpace(text.charCodeAt(end))) end++;
+  const closes = text.charAt(end);
+  return closes === ',' || closes === ')' ? end + 1 - at : 0;
+}
+
+/** The value that the mark of this length gives a name of ours. */
+function namedBy(text: string, at: number, length: number): (Range & { readonly name: Named }) | null {
+  const mark = text.charAt(at);
+  const isQuoted = mark !== '=' && mark !== ':' && mark !== '>';
+  const name = mark === '>' ? nameOfElement(text, at) : isQuoted ? quotedName(text, at) : nameBefore(text, at);
+  if (name === null) return null;
+  const isPair = isQuoted || length === 1;
+  const value = isPair && mark !== '>' ? pairedValue(text, at + length) : valueAt(text, at + length);
+  return value === null ? null : { ...value, name };
 }
 
 /** The word before a mark, without what closes it; walked by hand, because every mark of a text is asked. */
@@ -98,6 +131,11 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 }
 
+/** As `\s` says. */
+function isSpace(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d) || (code >= 0x80 && /\s/.test(String.fromCharCode(code)));
+}
+
 /** Letters, digits, `_`, `.`, `-`, space, and everything that is no ASCII: it may be ignored in a name. */
 function isNameUnit(code: number): boolean {
   const lower = code | 0x20;
@@ -110,10 +148,11 @@ function nameBefore(text: string, at: number): Named | null {
   const name = named(found);
   if (name !== null) return name;
   // `name: 'cvv', value: '123'` and `name="cvv" value="123"`: the name is the value before
-  return valueWord.test(found) ? recordName(text, at) : null;
+  return valueEnds.includes(found.slice(-1).toLowerCase()) && valueWord.test(found) ? recordName(text, at) : null;
 }
 
 const valueWord = /(?:^|[^a-z])(?:value|val|v|content|text|data|number)$/i;
+const valueEnds = 'elvtar';
 const recorded = /["'`]([A-Za-z][\w.\- ]{1,63})["'`]\s{0,4}[,;]?\s{0,4}["'`]?(?:value|val|v|content|text|data|number)["'`]?\s{0,4}$/i;
 
 function recordName(text: string, at: number): Named | null {

@@ -49,17 +49,14 @@ const minMantissa = 10;
  * clean: escapes, long tokens that could be base64, words that could be names of card data. Nothing is allocated.
  */
 export function mayNeedJsonMask(bytes: Uint8Array, conceal: readonly string[] = []): boolean {
-  if (mayHoldPan(bytes, 0, bytes.length) || hasDataUri(bytes)) return true;
+  if (mayHoldPan(bytes, 0, bytes.length)) return true;
   if (conceal.length > 0 && concealerOf(conceal).mayHold(bytes)) return true;
   return look.isHit(bytes);
 }
 
 /** `data:` holds base64 that may be dropped whatever it says. */
-function hasDataUri(bytes: Uint8Array): boolean {
-  for (let at = 4; at < bytes.length; at++) {
-    if (bytes[at] === 0x3a && ((bytes[at - 1] ?? 0) | 0x20) === 0x61 && ((bytes[at - 4] ?? 0) | 0x20) === 0x64) return true;
-  }
-  return false;
+function isDataUri(bytes: Uint8Array, at: number): boolean {
+  return at >= 4 && ((bytes[at - 1] ?? 0) | 0x20) === 0x61 && ((bytes[at - 4] ?? 0) | 0x20) === 0x64;
 }
 
 class Look {
@@ -74,17 +71,9 @@ class Look {
   isHit(bytes: Uint8Array): boolean {
     this.#letters = this.#length = this.#digits = this.#mantissa = this.#token = this.#open = 0;
     for (let at = 0; at < bytes.length; at++) {
-      const byte = bytes[at] ?? 0;
-      if (!isBase64Byte(byte)) {
-        if (this.#endsToken(bytes, at)) return true;
-        this.#token = at + 1;
-      }
-      const kind = classes[byte] ?? 0;
-      if (kind === letter ? this.#letter(byte) : this.#other(kind, byte)) return true;
-      if (kind !== escape) continue;
-      if (!isPlainEscape(bytes[at + 1] ?? 0)) return true;
-      at++;
-      this.#token = at + 1;
+      const kind = classes[bytes[at] ?? 0] ?? nothing;
+      at = kind === letter ? this.#word(bytes, at) : this.#mark(bytes, at, kind);
+      if (at < 0) return true;
     }
     return this.#open === 2 || this.#endsToken(bytes, bytes.length);
   }
@@ -93,19 +82,34 @@ class Look {
     return isLongToken(this.#token, at) && mayBeEncoded(bytes, this.#token, at);
   }
 
-  #letter(byte: number): boolean {
-    const lower = byte | 0x20;
-    // `pan_no`, `pinblock`, `pincode`, `trackdata`
-    if (this.#open === 2 && (lower === 0x62 || lower === 0x63 || lower === 0x64 || lower === 0x6e)) return true;
-    this.#open = 0;
-    if (lower === 0x65 && this.#mantissa >= minMantissa) return true;
+  /** The letters from here on; gives the last of them, -1 for a hit. */
+  #word(bytes: Uint8Array, from: number): number {
+    if (((bytes[from] ?? 0) | 0x20) === 0x65 && this.#mantissa >= minMantissa) return -1;
     this.#digits = 0;
     this.#mantissa = 0;
-    this.#letters = ((this.#letters << 5) | (byte & 0x1f)) & 0x7fff;
-    if (++this.#length < 3) return false;
-    const found = syllables[this.#letters] ?? 0;
-    this.#open = found;
-    return found === 1;
+    let at = from;
+    for (; classes[bytes[at] ?? 0] === letter; at++) {
+      const byte = bytes[at] ?? 0;
+      if (this.#open === 2 && goesOn(byte | 0x20)) return -1;
+      this.#letters = ((this.#letters << 5) | (byte & 0x1f)) & 0x7fff;
+      this.#open = ++this.#length < 3 ? 0 : (syllables[this.#letters] ?? 0);
+      if (this.#open === 1) return -1;
+    }
+    return at - 1;
+  }
+
+  /** Anything else; gives the last byte of it, -1 for a hit. */
+  #mark(bytes: Uint8Array, at: number, kind: number): number {
+    const byte = bytes[at] ?? 0;
+    if (!isBase64Byte(byte)) {
+      if (this.#endsToken(bytes, at) || (byte === 0x3a && isDataUri(bytes, at))) return -1;
+      this.#token = at + 1;
+    }
+    if (this.#other(kind, byte)) return -1;
+    if (kind !== escape) return at;
+    if (!isPlainEscape(bytes[at + 1] ?? 0)) return -1;
+    this.#token = at + 2;
+    return at + 1;
   }
 
   #other(kind: number, byte: number): boolean {
@@ -125,6 +129,11 @@ class Look {
   }
 }
 const look = new Look();
+
+/** `pan_no`, `pinblock`, `pincode`, `trackdata` */
+function goesOn(lower: number): boolean {
+  return lower === 0x62 || lower === 0x63 || lower === 0x64 || lower === 0x6e;
+}
 
 /** Line ends and tabs: they are no part of a number, a name or a token. */
 function isPlainEscape(byte: number): boolean {

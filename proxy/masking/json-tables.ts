@@ -2,11 +2,17 @@ import { hideNamed, looksNamed, named } from './json-labels.ts';
 import type { Named } from './json-labels.ts';
 import type { Count } from './value.ts';
 
+const minLine = 3;
 const maxLine = 16_384;
 const maxCells = 512;
 const headerWord = /c.?v|csc|cid|pin|track|strip|pan|c.?c|card|code|karte|ziffer|nummer|verif|crypto|account|carte|tarjeta/i;
-/** a line with values, not with names */
-const fourDigits = /\d{4}/;
+/** side by side: a line with values, not with names */
+const manyDigits = 4;
+/** one of them is in every name that `named` knows */
+const syllables = new Uint8Array(1 << 15);
+for (const each of 'cvv cvc cvn cvd cav csc cid pin rac mag uri car rif zif kar ryp ccn pan acc tar'.split(' ')) {
+  syllables[Array.from(each).reduce((value, letter) => (value << 5) | (letter.charCodeAt(0) & 0x1f), 0)] = 1;
+}
 const delimiters = ['\t', '|', '│', ';', ',', ' '] as const;
 /** of a table with one column: never in a line */
 const single = '\n';
@@ -35,8 +41,8 @@ export class TableText {
   }
 
   line(line: string): string {
-    if (line.length < 3 || line.length > maxLine) return line;
-    if (!fourDigits.test(line) && headerWord.test(line)) {
+    if (line.length < minLine || line.length > maxLine) return line;
+    if (mayBeHeader(line, 0, line.length) && headerWord.test(line)) {
       const header = headerOf(line);
       if (header !== null) {
         this.#header = header;
@@ -81,15 +87,18 @@ function hideCell(text: string, column: Named): string {
   return text.slice(0, inner.index) + hideNamed(inner[0], column) + text.slice(end);
 }
 
+const quotes = /["'`*]/g;
+
 function headerOf(line: string): Header | null {
+  const isQuoted = line.search(quotes) >= 0;
   for (const delimiter of delimiters) {
     if (!line.includes(delimiter)) continue;
     const cells = split(line, delimiter);
     const texts = cells.map(({ from, to }) => line.slice(from, to));
+    const columns = texts.map((text) => named((isQuoted ? text.replaceAll(quotes, '') : text).trim()));
+    if (columns.every((column) => column === null)) continue;
     const filled = texts.filter((text) => text.trim() !== '');
-    if (filled.length < 2 || !filled.every((text) => cellName.test(text))) continue;
-    const columns = texts.map((text) => named(text.replaceAll(/["'`*]/g, '').trim()));
-    if (columns.some((column) => column !== null)) return { delimiter, columns };
+    if (filled.length >= 2 && filled.every((text) => cellName.test(text))) return { delimiter, columns };
   }
   const only = cellName.test(line) ? named(line) : null;
   return only?.sure === true ? { delimiter: single, columns: [only] } : null;
@@ -100,16 +109,20 @@ interface Cell {
   readonly to: number;
 }
 
+const quote = 0x22;
+const blank = 0x20;
+
 function split(line: string, delimiter: string): Cell[] {
   const cells: Cell[] = [];
+  const mark = delimiter.charCodeAt(0);
   let from = 0;
   let isQuoted = false;
   for (let at = 0; at <= line.length && cells.length < maxCells; at++) {
-    const each = line.charAt(at);
-    if (each === '"' && delimiter !== ' ') isQuoted = !isQuoted;
-    if (at < line.length && (each !== delimiter || isQuoted)) continue;
+    const each = line.charCodeAt(at);
+    if (each === quote && mark !== blank) isQuoted = !isQuoted;
+    if (at < line.length && (each !== mark || isQuoted)) continue;
     // blanks side by side are one gap
-    if (delimiter !== ' ' || at > from) cells.push({ from, to: at });
+    if (mark !== blank || at > from) cells.push({ from, to: at });
     from = at + 1;
   }
   return cells;
@@ -117,12 +130,48 @@ function split(line: string, delimiter: string): Cell[] {
 
 /** The tables in a whole text; equal when nothing is hidden. */
 export function maskTables(text: string, count: Count): string {
-  if (!text.includes('\n') || !headerWord.test(text)) return text;
+  const from = text.includes('\n') ? firstHeader(text) : -1;
+  if (from < 0) return text;
   const table = new TableText(count);
-  return text
-    .split('\n')
-    .map((line) => table.line(line))
-    .join('\n');
+  const lines = text.slice(from).split('\n');
+  return text.slice(0, from) + lines.map((line) => table.line(line)).join('\n');
+}
+
+/** Where the first line of names begins; lines before it stay as they are. -1: there is none. */
+function firstHeader(text: string): number {
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf('\n', from);
+    const to = end < 0 ? text.length : end;
+    if (mayBeHeader(text, from, to) && isHeader(text.slice(from, to))) return from;
+    from = to + 1;
+  }
+  return -1;
+}
+
+/** False for most lines of values and of prose: four digits side by side, or no syllable of a name of ours, whatever stands between its letters. */
+function mayBeHeader(text: string, from: number, to: number): boolean {
+  if (to - from < minLine || to - from > maxLine) return false;
+  let digits = 0;
+  let last = 0;
+  let isNamed = false;
+  for (let at = from; at < to; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x30 && code <= 0x39) {
+      if (++digits === manyDigits) return false;
+      continue;
+    }
+    digits = 0;
+    const lower = code | 0x20;
+    if (lower >= 0x61 && lower <= 0x7a) {
+      last = ((last << 5) | (code & 0x1f)) & 0x7fff;
+      isNamed ||= syllables[last] === 1;
+    } else isNamed ||= code > 0x7e;
+  }
+  return isNamed;
+}
+
+function isHeader(line: string): boolean {
+  return headerWord.test(line) && headerOf(line) !== null;
 }
 
 const insertion = /\(([^()]{3,4096})\)\s{0,16}values\s{0,16}(?=\()/gi;
@@ -131,6 +180,7 @@ const literal = /(?:'[^']*')+|[^,']+/g;
 
 /** `insert into t (pan, cvv) values ('…', '123')`: an echoed statement names the columns of its values. The length stays. */
 export function maskInsertions(text: string, count: Count): string {
+  if (!mayInsert(text)) return text;
   let masked = '';
   let done = 0;
   for (const { index, 0: head, 1: list = '' } of text.matchAll(insertion)) {
@@ -144,6 +194,16 @@ export function maskInsertions(text: string, count: Count): string {
   }
   return done === 0 ? text : masked + text.slice(done);
 }
+
+/** `)` and blanks before a `v`. */
+function mayInsert(text: string): boolean {
+  for (let at = text.indexOf(')'); at >= 0; at = text.indexOf(')', at + 1)) {
+    beforeValues.lastIndex = at;
+    if (beforeValues.test(text)) return true;
+  }
+  return false;
+}
+const beforeValues = /\)\s{0,16}v/iy;
 
 function maskTuple(row: string, columns: readonly (Named | null)[], count: Count): string {
   let index = 0;

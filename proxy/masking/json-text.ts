@@ -4,11 +4,12 @@ import type { JsonNode } from '../lib/json/node.ts';
 import { parseJsonPrefix } from '../lib/json/strict-json.ts';
 import { written } from '../lib/json/serialise.ts';
 import { maskEncoded } from './json-encoded.ts';
+import { glance, seen } from './json-glance.ts';
 import type { Concealer } from './json-conceal.ts';
 import { maskLabels } from './json-labels.ts';
 import { maskInsertions, maskTables } from './json-tables.ts';
 import { maskView } from './json-views.ts';
-import { maskTextCounted } from './text.ts';
+import { maskTextInto } from './text.ts';
 import { scanValue } from './value.ts';
 import type { Count } from './value.ts';
 
@@ -35,32 +36,72 @@ export function maskDeep(text: string, work: Work, wraps = 0): string {
   if (text.length < 3) return text;
   work.budget -= text.length;
   if (work.budget < 0) throw fail('ERR_MASKING_FAILED', { detail: 'a message is wrapped too often' });
-  let masked = work.concealer.hide(text, (count) => {
+  const masked = work.concealer.hide(text, (count) => {
     work.count('secret', count);
   });
-  if (wraps >= maxWraps) return plain(masked, work.count);
-  masked = maskDataUris(masked, work, wraps);
-  const whole = maskWholeJson(masked, work, wraps);
-  if (whole !== null) return whole;
-  masked = maskFragments(masked, work, wraps);
-  masked = maskEncoded(masked, (decoded) => maskDecoded(decoded, work, wraps + 1));
-  masked = plain(masked, work.count);
-  return maskView(masked, (seen) => maskDeep(seen, work, wraps + 1));
+  const bits = glance(masked);
+  if (bits === 0) return masked;
+  if (wraps >= maxWraps) return maskSeen(masked, { bits, work, wraps, ways: plainly });
+  const shown = maskDataUris(masked, work, wraps);
+  return maskWholeJson(shown, work, wraps) ?? maskSeen(shown, { bits: shown === masked ? bits : glance(shown), work, wraps, ways });
+}
+
+/** One way in which a text may say something. */
+interface Way {
+  /** of `seen`: without it nothing would be found */
+  readonly bit: number;
+  readonly mask: (text: string, work: Work, wraps: number) => string;
 }
 
 /** What can be seen without decoding anything. */
-function plain(text: string, count: Count): string {
-  const { masked, found } = maskTextCounted(text);
-  for (const [rule, times] of found) count(rule, times);
-  return maskTables(maskInsertions(maskLabels(masked, count), count), count);
+const plainly: readonly Way[] = [
+  { bit: seen.plain, mask: (text, { count }) => maskTextInto(text, count) },
+  { bit: seen.mark, mask: (text, { count }) => maskLabels(text, count) },
+  { bit: seen.list, mask: (text, { count }) => maskInsertions(text, count) },
+  { bit: seen.lines, mask: (text, { count }) => maskTables(text, count) },
+];
+const ways: readonly Way[] = [
+  { bit: seen.bracket, mask: maskFragments },
+  { bit: seen.token, mask: (text, work, wraps) => maskEncoded(text, (decoded) => maskDecoded(decoded, work, wraps + 1)) },
+  ...plainly,
+  { bit: seen.written, mask: (text, work, wraps) => maskView(text, (shown) => maskDeep(shown, work, wraps + 1)) },
+];
+
+interface Seeing {
+  /** of `glance` */
+  readonly bits: number;
+  readonly work: Work;
+  readonly wraps: number;
+  readonly ways: readonly Way[];
+}
+
+/** One way after the other, but for those that cannot find anything. */
+function maskSeen(text: string, { bits: first, work, wraps, ways: each }: Seeing): string {
+  let bits = first;
+  let masked = text;
+  for (const { bit, mask } of each) {
+    if ((bits & bit) === 0) continue;
+    const now = mask(masked, work, wraps);
+    // what is written anew may show what was not seen before
+    if (now !== masked) bits = glance(now);
+    masked = now;
+  }
+  return masked;
 }
 
 const limits = { maxBytes: Number.MAX_SAFE_INTEGER, maxDepth: 64, maxNodes: 1_000_000, names: 'kept' } as const;
 
+/** `[`, `{`, `"` */
+function isOpening(code: number): boolean {
+  return code === 0x5b || code === 0x7b || code === 0x22;
+}
+const openings = /^\s*[[{"]/;
+const closings = ']}"';
+
 /** The text as one JSON value with its own white space; null when it is none. */
 function maskWholeJson(text: string, work: Work, wraps: number): string | null {
-  const first = /^\s*[[{"]/.test(text) ? 0 : -1;
-  if (first < 0 || !/[\]}"]\s*$/.test(text)) return null;
+  const first = text.charCodeAt(0);
+  if ((first > 0x20 && first < 0x80 && !isOpening(first)) || !openings.test(text) || !closings.includes(text.trimEnd().slice(-1))) return null;
   const found = parsed(Buffer.from(text), 0);
   if (found === null || text.slice(found.text.length).trim() !== '') return null;
   return maskJsonText(found, work, wraps) + text.slice(found.text.length);
@@ -158,11 +199,16 @@ function isWide(bytes: Buffer): boolean {
 const dataUri = /data:([\w.+-]{0,64}\/?[\w.+-]{0,64})((?:;[\w.=-]{1,64}){0,4});base64,([A-Za-z0-9+/_-]*={0,2})/gi;
 
 function maskDataUris(text: string, work: Work, wraps: number): string {
-  if (!/data:/i.test(text)) return text;
+  if (!hasDataUri(text)) return text;
   return text.replaceAll(dataUri, (all: string, _type: string, _more: string, payload: string) => {
     const masked = maskPayload(payload, work, wraps);
     return masked === payload ? all : all.slice(0, all.length - payload.length) + masked;
   });
+}
+
+function hasDataUri(text: string): boolean {
+  for (let at = text.indexOf(':', 4); at >= 0; at = text.indexOf(':', at + 1)) if (text.slice(at - 4, at).toLowerCase() === 'data') return true;
+  return false;
 }
 
 /** Base64 that is media by its place: masked when it is text; dropped when media is, or when a card number stands in its bytes. */

@@ -1,5 +1,6 @@
 import { isAmbiguous, suggestTag } from './dictionary.ts';
 import { digitWidth } from './digit-run.ts';
+import { LabelSearch } from './label-prefilter.ts';
 import { fillStars, hideJson, truncatePan } from './replace.ts';
 
 /** Called for each value masked because of its key or label. */
@@ -131,7 +132,8 @@ function isPlainPan(bytes: Uint8Array, start: number, end: number): boolean {
 
 /** `cvv: 123`, `CVC=1234`, `security code 999` in prose: hides the digits after the label, in place. */
 export function maskTextLabels(bytes: Uint8Array, start: number, end: number, labelled: Labelled): void {
-  for (let at = start; at + 5 < end; at++) {
+  search.reset(bytes, start, end);
+  for (let at = search.next(start); at + 5 < end; at = search.next(at + 1)) {
     const label = labelEnd(bytes, at, end);
     if (label < 0) continue;
     const from = labelValue(bytes, label, end);
@@ -147,6 +149,8 @@ export function maskTextLabels(bytes: Uint8Array, start: number, end: number, la
     at = Math.max(at, to - 1);
   }
 }
+
+const search = new LabelSearch();
 
 /** After the label: up to 12 bytes of punctuation and letters (`:`, `=`, `"`, `\`, `is`, `code`, `number`). */
 function labelValue(bytes: Uint8Array, from: number, end: number): number {

@@ -86,6 +86,19 @@ function isUuid({ bytes, start, end }: Within, from: number, to: number): boolea
   return last === end || !(isWord(byteAt(bytes, last)) || bytes[last] === 0x2d);
 }
 
+/** what may stand around a number and tell of something else, or more: hashes, UUIDs, telephone numbers, IBANs, tracks */
+const loud = new Uint8Array(256);
+for (let byte = 0; byte < 0x80; byte++) if (isHexOrDash(byte) || isCapital(byte)) loud[byte] = 1;
+for (const byte of Buffer.from('+(=^')) loud[byte] = 1;
+
+/**
+ * True when nothing beside the unbroken number of 14 to 19 ASCII digits in `[from, to)` can make it something else: none of `followsPlus`, `isIban`,
+ * `isInHash` and `trackEnd` would find anything.
+ */
+export function isQuiet({ bytes, start, end }: Within, from: number, to: number): boolean {
+  return (from === start || loud[byteAt(bytes, from - 1)] === 0) && (to === end || loud[byteAt(bytes, to)] === 0);
+}
+
 /** `+49 151 …`: an E.164 number has at most 15 digits. */
 export function followsPlus({ bytes, start }: Within, at: number): boolean {
   return at > start && (bytes[at - 1] === 0x2b || (at - 1 > start && bytes[at - 1] === 0x28 && bytes[at - 2] === 0x2b));

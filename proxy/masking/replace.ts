@@ -102,7 +102,7 @@ function hasDashes(bytes: Uint8Array, start: number, offsets: readonly number[])
  */
 export function fillStars(bytes: Uint8Array, start: number, end: number): void {
   for (let at = start; at < end; ) {
-    const width = characterWidth(bytes, at, end);
+    const width = (bytes[at] ?? 0) < 0x80 ? 1 : characterWidth(bytes, at, end);
     if (width === 1) bytes[at] = star;
     else if (width === 3) {
       bytes[at] = 0xef;

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { AppError } from '../errors.ts';
 import { jsonFalse, jsonNull, jsonTrue } from './node.ts';
 import type { JsonMember, JsonNode } from './node.ts';
@@ -18,6 +18,8 @@ export interface JsonLimits {
 const quote = 0x22;
 const backslash = 0x5c;
 const maxNumber = 2048;
+/** from here on a string is read natively */
+const fewBytes = 128;
 /** up to so many members names are compared one by one */
 const fewMembers = 12;
 
@@ -201,11 +203,28 @@ class Parser {
         at++;
       }
       at++;
+      if (at - start === fewBytes) {
+        const long = this.#long(start);
+        if (long !== null) return this.#named(long, isName, start);
+      }
     }
     this.at = at + 1;
     const plain = all < 0x80 ? this.#slice(start, at) : this.#whole.toString('utf8', start, at);
-    const text = isEscaped ? this.#unescaped(plain, start) : plain;
+    return this.#named(isEscaped ? this.#unescaped(plain, start) : plain, isName, start);
+  }
+
+  #named(text: string, isName: boolean, start: number): string {
     if (isName && this.#strict && hasControl(text)) throw violation('a control character in a name', start);
+    return text;
+  }
+
+  /** The same for long strings, natively. Null for those that are refused: what is wrong with them is found byte by byte. */
+  #long(start: number): string | null {
+    // a part of a text may be tried often: there a string is read no farther than it is one
+    const end = this.#from > 0 ? -1 : closingQuote(this.#whole, start);
+    if (end < 0) return null;
+    const text = unquoted(this.#whole, start - 1, end + 1);
+    if (text !== null) this.at = end + 1;
     return text;
   }
 
@@ -227,6 +246,26 @@ class Parser {
     done += text.slice(from);
     if (!done.isWellFormed()) throw violation('half of a surrogate pair in the string', start);
     return done;
+  }
+}
+
+/** The quote that ends the string; -1 when none does. */
+function closingQuote(bytes: Buffer, start: number): number {
+  for (let at = bytes.indexOf(quote, start); at >= 0; at = bytes.indexOf(quote, at + 1)) {
+    let first = at;
+    while (first > start && bytes[first - 1] === backslash) first--;
+    if ((at - first) % 2 === 0) return at;
+  }
+  return -1;
+}
+
+/** The text between the quotes at both ends; null for one that is not of RFC 8259 or holds half of a surrogate pair. */
+function unquoted(bytes: Buffer, from: number, to: number): string | null {
+  try {
+    const text = JSON.parse(bytes.toString(isAscii(bytes.subarray(from, to)) ? 'latin1' : 'utf8', from, to)) as string;
+    return text.isWellFormed() ? text : null;
+  } catch {
+    return null;
   }
 }
 
