@@ -33,12 +33,15 @@ function reportOf(name: string): string {
   return join(cache, `vitest-${name.replaceAll(/[^a-z]+/g, '-')}.json`);
 }
 
+/** What runs in this process, and prints its own line. */
+export type OwnStep = () => Promise<Tally>;
+
 /** Runs at most `width` steps at a time, prints each when it ends (its output only when it failed), and counts. */
-export async function runSteps(steps: readonly Step[], width: number): Promise<Tally[]> {
+export async function runSteps(steps: readonly (Step | OwnStep)[], width: number): Promise<Tally[]> {
   const waiting = [...steps];
   const done: Tally[] = [];
   const worker = async (): Promise<void> => {
-    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) done.push(await runStep(step));
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) done.push(await (typeof step === 'function' ? step() : runStep(step)));
   };
   await Promise.all(Array.from({ length: width }, worker));
   return done;

@@ -96,14 +96,19 @@ function hasDashes(bytes: Uint8Array, start: number, offsets: readonly number[])
   return offsets.every((offset) => bytes[start + offset] === dash);
 }
 
+function fillByte(bytes: Uint8Array, at: number): void {
+  const byte = bytes[at];
+  if (byte !== 0x0a && byte !== 0x0d) bytes[at] = star;
+}
+
 /**
  * Stars of the same width: a character of 2, 3 or 4 bytes becomes one of as many bytes and UTF-16 units (`×`, `＊`, `××`), so that neither
- * length changes. Bytes that are no UTF-8 become `*` each.
+ * length changes. Bytes that are no UTF-8 become `*` each. Line ends stay: they may belong to what the text stands in.
  */
 export function fillStars(bytes: Uint8Array, start: number, end: number): void {
   for (let at = start; at < end; ) {
     const width = (bytes[at] ?? 0) < 0x80 ? 1 : characterWidth(bytes, at, end);
-    if (width === 1) bytes[at] = star;
+    if (width === 1) fillByte(bytes, at);
     else if (width === 3) {
       bytes[at] = 0xef;
       bytes[at + 1] = 0xbc;

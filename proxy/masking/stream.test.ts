@@ -56,6 +56,14 @@ describe('createTextStream', () => {
     expect(() => text.push(Buffer.from('x'))).toThrow('masked');
   });
 
+  it('keeps the lines of an event in whatever it hides', () => {
+    for (const event of ['data: "cvv":{"a":"\ndata: 123\n\n', 'data: "cvv":"1\ndata: 23"\n\n', 'data: "cvv": "12\r\ndata: 3\r\n\r\n']) {
+      const masked = each(event, { ...lines, boundary: 'sse' });
+      expect(masked.split('\n')).toHaveLength(event.split('\n').length);
+      expect(masked).not.toMatch(/\d/);
+    }
+  });
+
   it('reads the data lines of an event together', () => {
     const event = 'event: message\nid: 1\ndata: {"name": "cvv",\ndata: "value": "123"}\n\n';
     expect(each(event, { ...lines, boundary: 'sse' })).toBe(event.replace('123', '***'));

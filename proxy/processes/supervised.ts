@@ -91,7 +91,7 @@ export class Supervised {
     const parameters = JSON.stringify(await this.#options.parameters());
     // its own session: Ctrl-C reaches the supervisor alone, which stops the others in order
     const child = spawn(process.execPath, ['--disallow-code-generation-from-strings', '--disable-proto=delete', entry], {
-      env: {},
+      env: compiledCode(),
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
@@ -126,6 +126,12 @@ export class Supervised {
       throw error;
     }
   }
+}
+
+/** Nothing of our environment but the folder of compiled code that this process was itself started with. */
+function compiledCode(): Readonly<Record<string, string>> {
+  const folder = process.env['NODE_COMPILE_CACHE'];
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
 }
 
 /** The first line of its standard output is `{"ready": true, …}`; `fault`: what it last said was wrong. */

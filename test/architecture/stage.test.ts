@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,6 +39,63 @@ describe('the first stage', () => {
       expect(run(...args, 'a b', '--json')).toEqual({ status: 7, stdout: `${process.version} a b|--json\n`, stderr: '' });
     },
   );
+
+  describe('keeps code compiled', () => {
+    const compiled = (): string => join(tree, '.cache/compiled');
+    /** what Node is told, without what the run of these tests was told */
+    const told = (more: Readonly<Record<string, string>> = {}): string => {
+      program('proxy/cli/index.ts', `const text: string = process.env['NODE_COMPILE_CACHE'] ?? 'nowhere'; console.log(text);`);
+      return spawnSync(process.execPath, ['build/postern.js'], {
+        cwd: tree,
+        encoding: 'utf8',
+        timeout: 30_000,
+        env: { ...process.env, NODE_COMPILE_CACHE: undefined, ...more },
+      }).stdout.trim();
+    };
+
+    it('in a folder of this user alone, in a checkout of theirs', () => {
+      expect(told()).toBe(compiled());
+      expect(statSync(compiled()).mode & 0o777).toBe(0o700);
+      expect(readdirSync(compiled())).not.toEqual([]);
+      expect(told()).toBe(compiled());
+    });
+
+    it('where the environment says, if it says so', () => {
+      const folder = join(tree, 'elsewhere');
+      expect(told({ NODE_COMPILE_CACHE: folder })).toBe(folder);
+    });
+
+    const spoiled: readonly (readonly [string, () => void])[] = [
+      ['others can write beside it', () => chmodSync(join(tree, '.cache'), 0o777)],
+      ['others can write there', () => chmodSync(compiled(), 0o770)],
+      [
+        'it is a link',
+        () => {
+          rmSync(compiled(), { recursive: true });
+          symlinkSync(mkdtempSync(join(tree, 'other-')), compiled());
+        },
+      ],
+      [
+        'it is a file',
+        () => {
+          rmSync(compiled(), { recursive: true });
+          writeFileSync(compiled(), '');
+        },
+      ],
+      // only root can give a folder away
+      ...(process.getuid?.() === 0
+        ? ([
+            ['it is of another user', () => chownSync(compiled(), 65_534, 65_534)],
+            ['the checkout is of another user', () => chownSync(tree, 65_534, 65_534)],
+          ] as const)
+        : []),
+    ];
+    it.each(spoiled)('nowhere when %s', (_, spoil) => {
+      mkdirSync(compiled(), { recursive: true, mode: 0o700 });
+      spoil();
+      expect(told()).toBe('nowhere');
+    });
+  });
 
   it('refuses to install with --no-install, and says what to do', () => {
     rmSync(join(tree, 'node_modules'));

@@ -6,8 +6,8 @@ import { until } from '../support/until.ts';
 import { overHttp, overStdio, startMcpService, type McpService } from '../support/mcp-service.ts';
 
 const calls = 10_000;
-/** by then everything has been loaded, compiled and filled once */
-const warmCalls = 2_000;
+/** by then everything has been loaded, compiled and filled once, and the allocator holds what it goes on with */
+const warmCalls = 10_000;
 const connections = 16;
 const steps = 5;
 const maxGrowth = 1.1;
@@ -127,7 +127,7 @@ describe.each(['over-http', 'over-stdio'])(`${calls} calls over ${connections} c
     const user = await BenchUser.begin(service.place(resource), connections);
     const wrong = [...(await callMany(user, 0, warmCalls))];
     const before = await memory();
-    wrong.push(...(await callMany(user, warmCalls, calls)));
+    wrong.push(...(await callMany(user, warmCalls, warmCalls + calls)));
     const after = await memory();
     const shown = parts.map((part) => `${part} ${before[part].toFixed(0)} to ${after[part].toFixed(0)} MiB`).join(', ');
     process.stderr.write(`mcp-soak: ${resource}: ${shown}\n`);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compiledCode } from '../support/command-line.ts';
 import { postgresBinaries, startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 import { skipBecause } from '../support/skip.ts';
 
@@ -31,7 +32,7 @@ let target: PostgresServer | null = null;
 function run(args: readonly string[], options: { input?: string; token?: string; data?: string } = {}): Promise<Done> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [cli, '--data', options.data ?? dir, ...args], {
-      env: { POSTERN_TOKEN: options.token ?? adminToken },
+      env: { ...compiledCode(), POSTERN_TOKEN: options.token ?? adminToken },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     let out = '';
@@ -55,7 +56,7 @@ async function json<T>(args: readonly string[], options: Parameters<typeof run>[
 /** Gives what it printed until it was up. */
 function serve(): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, 'serve', '--data', dir, '--config', config], { env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [cli, 'serve', '--data', dir, '--config', config], { env: compiledCode(), stdio: ['ignore', 'pipe', 'pipe'] });
     service = child;
     let said = '';
     let err = '';

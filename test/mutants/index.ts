@@ -41,43 +41,48 @@ export async function runMutants(filter = ''): Promise<readonly MutantResult[]> 
   const named = mutants.filter(({ name, invariant }) => name.includes(filter) || invariant.includes(filter));
   const chosen = named.filter(({ needs }) => needs === undefined || sandbox.available);
   if (chosen.length < named.length) console.log(`${named.length - chosen.length} mutants not planted: ${sandbox.why}`);
-  // one test's mutants stay together, so that its unmutated run is made once
-  const waiting = [...Map.groupBy(chosen, ({ killedBy }) => `${killedBy.file} ${killedBy.test ?? ''}`).values()];
+  // one file's mutants stay together, so that its unmutated run is made once; most of them first
+  const waiting = [...Map.groupBy(chosen, ({ killedBy }) => killedBy.file).entries()].sort(([, a], [, b]) => b.length - a.length);
   const results = new Map<Mutant, MutantResult>();
   const worker = async (): Promise<void> => {
     using workspace = createWorkspace(root);
     for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
-      for (const [mutant, result] of await runGroup(workspace, group)) results.set(mutant, result);
+      for (const [mutant, result] of await runGroup(workspace, ...group)) results.set(mutant, result);
     }
   };
   await Promise.all(Array.from({ length: Math.min(width, waiting.length) }, worker));
   return chosen.flatMap((mutant) => results.get(mutant) ?? []);
 }
 
-async function runGroup(workspace: Workspace, group: readonly Mutant[]): Promise<readonly (readonly [Mutant, MutantResult])[]> {
-  const [first] = group;
-  if (first === undefined) return [];
-  const whole = await workspace.test(first.killedBy);
-  const rows: (readonly [Mutant, MutantResult])[] = [];
-  for (const mutant of group) rows.push([mutant, { name: mutant.name, invariant: mutant.invariant, ...(await judge(workspace, mutant, whole)) }]);
-  return rows;
+/** The run without a mutant comes last: it shows also that each was taken back. */
+async function runGroup(workspace: Workspace, file: string, group: readonly Mutant[]): Promise<readonly (readonly [Mutant, MutantResult])[]> {
+  const runs: (readonly [Mutant, TestRun | string])[] = [];
+  for (const mutant of group) runs.push([mutant, await runWith(workspace, mutant)]);
+  const named = group.map(({ killedBy }) => killedBy.test);
+  const whole = await workspace.test(file, named.some((test) => test === undefined) ? [] : named.filter((test) => test !== undefined));
+  return runs.map(([mutant, run]) => [mutant, { name: mutant.name, invariant: mutant.invariant, ...judge(mutant, run, whole) }]);
 }
 
-async function judge(workspace: Workspace, mutant: Mutant, whole: TestRun): Promise<Pick<MutantResult, 'killed' | 'detail'>> {
-  const alive = (detail: string) => ({ killed: false, detail });
-  if (whole.broken !== null) return alive(`without the mutant: ${whole.broken}`);
-  if (whole.failed.length > 0) return alive(`fails without the mutant too: ${whole.failed.join(', ')}`);
+/** A text: why it could not be planted. */
+async function runWith(workspace: Workspace, mutant: Mutant): Promise<TestRun | string> {
   const restore = workspace.plant(mutant);
-  if (typeof restore === 'string') return alive(restore);
+  if (typeof restore === 'string') return restore;
   try {
-    const { failed, broken } = await workspace.test(mutant.killedBy);
-    // a mutant that does not load shows nothing about the test
-    if (broken !== null) return alive(`with the mutant: ${broken}`);
-    const [noticed] = failed;
-    return noticed === undefined ? alive(`${mutant.killedBy.file} passes with it`) : { killed: true, detail: `${mutant.killedBy.file}: ${noticed}` };
+    return await workspace.test(mutant.killedBy.file, mutant.killedBy.test === undefined ? [] : [mutant.killedBy.test]);
   } finally {
     restore();
   }
+}
+
+function judge(mutant: Mutant, run: TestRun | string, whole: TestRun): Pick<MutantResult, 'killed' | 'detail'> {
+  const alive = (detail: string) => ({ killed: false, detail });
+  if (whole.broken !== null) return alive(`without the mutant: ${whole.broken}`);
+  if (whole.failed.length > 0) return alive(`fails without the mutant too: ${whole.failed.join(', ')}`);
+  if (typeof run === 'string') return alive(run);
+  // a mutant that does not load shows nothing about the test
+  if (run.broken !== null) return alive(`with the mutant: ${run.broken}`);
+  const noticed = run.failed.find((name) => whole.passed.includes(name));
+  return noticed === undefined ? alive(`${mutant.killedBy.file} passes with it`) : { killed: true, detail: `${mutant.killedBy.file}: ${noticed}` };
 }
 
 if (import.meta.main) {

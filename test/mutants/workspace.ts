@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +9,8 @@ const folders = ['proxy', 'main', 'renderer', 'test', 'build', 'resources', 'doc
 const runMs = 240_000;
 
 export interface TestRun {
-  readonly passed: number;
-  /** full names of tests that failed */
+  /** full names of tests */
+  readonly passed: readonly string[];
   readonly failed: readonly string[];
   /** why there is no result: the file does not load, or the run did not end */
   readonly broken: string | null;
@@ -26,7 +26,8 @@ function linkTools(root: string, directory: string): void {
 
 /** A copy of the sources to be broken; the working tree is never touched. */
 export interface Workspace extends Disposable {
-  test(target: Mutant['killedBy']): Promise<TestRun>;
+  /** `tests`: parts of titles; none: all tests of the file */
+  test(file: string, tests: readonly string[]): Promise<TestRun>;
   /** Gives the function that puts the original back, or why an edit cannot be made. */
   plant(mutant: Mutant): (() => void) | string;
 }
@@ -38,8 +39,9 @@ export function createWorkspace(root: string): Workspace {
     if (entry.isFile() && /[.](?:json|ts|js|cjs|md)$/.test(entry.name)) cpSync(join(root, entry.name), join(directory, entry.name));
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'), 'junction');
   linkTools(root, directory);
+  const host = new Host(directory);
   return {
-    test: (target) => runTests(directory, target),
+    test: (file, tests) => host.run(file, tests),
     plant: ({ file, find, replace, also = [] }) => {
       const path = join(directory, file);
       if (!existsSync(path)) return `there is no ${file}`;
@@ -50,12 +52,17 @@ export function createWorkspace(root: string): Workspace {
         if (typeof edited === 'number') return `the text to replace occurs ${edited} times in ${file}, not once: ${edit.find}`;
         text = edited;
       }
-      writeFileSync(path, text);
+      const write = (content: string): void => {
+        writeFileSync(path, content);
+        host.changed(file);
+      };
+      write(text);
       return () => {
-        writeFileSync(path, original);
+        write(original);
       };
     },
     [Symbol.dispose]: () => {
+      host.dispose();
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -67,47 +74,82 @@ function apply(text: string, { find, replace }: Edit): string | number {
   return before === undefined || after === undefined || more.length > 0 ? text.split(find).length - 1 : before + replace + after;
 }
 
-const Report = z.object({
-  testResults: z.array(z.object({ message: z.string(), assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })) })),
-});
+const Answer = z.object({ passed: z.array(z.string()), failed: z.array(z.string()), message: z.string() });
 
-async function runTests(directory: string, { file, test }: Mutant['killedBy']): Promise<TestRun> {
-  const report = join(directory, 'report.json');
-  rmSync(report, { force: true });
-  const pattern = test === undefined ? [] : ['-t', test.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')];
-  const late = await runNode(directory, ['node_modules/vitest/vitest.mjs', 'run', file, ...pattern, '--reporter=json', `--outputFile=${report}`]);
-  if (!existsSync(report)) return { passed: 0, failed: [], broken: late ? `not finished within ${runMs / 1000} s` : 'no report was written' };
-  const results = Report.parse(JSON.parse(readFileSync(report, 'utf8'))).testResults;
-  const named = (status: string): string[] =>
-    results.flatMap(({ assertionResults }) => assertionResults.filter((one) => one.status === status).map(({ fullName }) => fullName));
-  const failed = named('failed');
-  const passed = named('passed').length;
-  const message = results.map((result) => result.message).find((text) => text !== '') ?? '';
-  return { passed, failed, broken: passed + failed.length > 0 ? null : `no test ran. ${message}`.trim() };
-}
+/** The process that runs the tests of a copy (host.ts); started anew when a run did not end. */
+class Host {
+  readonly #directory: string;
+  #child: ChildProcess | null = null;
+  /** written since it last ran */
+  readonly #changed = new Set<string>();
+  readonly #stop = (): void => {
+    this.stop();
+  };
 
-/** True when the deadline passed and the run, with all it started, was stopped. */
-function runNode(cwd: string, args: readonly string[]): Promise<boolean> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd, stdio: 'ignore', detached: true });
-    let late = false;
-    const stop = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // it has gone
-      }
-    };
-    const timer = setTimeout(() => {
-      late = true;
-      stop();
-    }, runMs);
-    process.once('exit', stop);
-    const done = (): void => {
-      clearTimeout(timer);
-      process.off('exit', stop);
-      resolve(late);
-    };
-    child.once('error', done).once('close', done);
-  });
+  constructor(directory: string) {
+    this.#directory = directory;
+    process.once('exit', this.#stop);
+  }
+
+  /** The host reads this file anew. */
+  changed(file: string): void {
+    this.#changed.add(file);
+  }
+
+  async run(file: string, tests: readonly string[]): Promise<TestRun> {
+    const broken = (why: string): TestRun => ({ passed: [], failed: [], broken: why });
+    const child = (this.#child ??= this.#start());
+    const asked = { file, tests, changed: [...this.#changed] };
+    this.#changed.clear();
+    const answer = await new Promise<unknown>((resolve) => {
+      const timer = setTimeout(() => {
+        resolve(`not finished within ${runMs / 1000} s`);
+      }, runMs);
+      const done = (said: unknown): void => {
+        clearTimeout(timer);
+        resolve(said);
+      };
+      child.once('message', done).once('exit', () => {
+        done('the run ended without a result');
+      });
+      child.send(asked, (error) => {
+        if (error !== null) done('the run could not be started');
+      });
+    });
+    child.removeAllListeners('message').removeAllListeners('exit');
+    if (typeof answer === 'string') {
+      this.stop();
+      return broken(answer);
+    }
+    const { passed, failed, message } = Answer.parse(answer);
+    return { passed, failed, broken: passed.length + failed.length > 0 ? null : `no test ran. ${message}`.trim() };
+  }
+
+  #start(): ChildProcess {
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(this.#directory, '.cache', 'compiled') };
+    const child = fork(join(this.#directory, 'test/mutants/host.ts'), {
+      cwd: this.#directory,
+      env,
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      detached: true,
+    });
+    // its end says it
+    child.on('error', () => undefined);
+    return child;
+  }
+
+  /** With all that the tests started and left behind. */
+  stop(): void {
+    try {
+      if (this.#child?.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL');
+    } catch {
+      // it has gone
+    }
+    this.#child = null;
+  }
+
+  dispose(): void {
+    this.stop();
+    process.off('exit', this.#stop);
+  }
 }

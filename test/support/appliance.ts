@@ -3,9 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-
-const shim = fileURLToPath(new URL('../../build/postern.js', import.meta.url));
+import { postern } from './command-line.ts';
 
 export interface Ran {
   readonly code: number;
@@ -105,7 +103,7 @@ class RunningAppliance implements Appliance {
     const { postgres, control, web } = this.#ports;
     const host = '127.0.0.1';
     writeFileSync(config, JSON.stringify({ listeners: { postgres: { host, port: postgres }, control: { host, port: control }, web: { host, port: web } } }));
-    const child = spawn(process.execPath, [shim, '--data', this.dir, 'serve', '--config', config, '--admin-token-file', join(this.dir, 'admin.token')], {
+    const child = spawn(process.execPath, [...postern, '--data', this.dir, 'serve', '--config', config, '--admin-token-file', join(this.dir, 'admin.token')], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...this.#environment },
     });
@@ -122,7 +120,7 @@ class RunningAppliance implements Appliance {
   }
 
   cli(args: readonly string[], stdin = ''): Promise<Ran> {
-    return run([shim, '--data', this.dir, ...args], stdin);
+    return run([...postern, '--data', this.dir, ...args], stdin);
   }
 
   async json(args: readonly string[], stdin = ''): Promise<unknown> {
@@ -153,7 +151,6 @@ class RunningAppliance implements Appliance {
 
   async crash(): Promise<void> {
     const { pid: supervisor, processes } = this.#status();
-    // the child we started is the first stage: the service's own process is another
     for (const pid of [supervisor, ...processes.map((part) => part.pid)]) {
       try {
         process.kill(pid, 'SIGKILL');

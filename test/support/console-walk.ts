@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Browser, BrowserContext, Locator, Page, Response } from 'playwright';
-import { root } from '../../build/step.ts';
 import { demoCards } from '../../proxy/demo/payments-cards.ts';
 import { accessibilityFaults, launchBrowser, newPerson, photograph, screenshotFolder, themes } from './browser.ts';
+import { compiledCode, postern } from './command-line.ts';
 import { debianTool } from './debian-packages.ts';
 import { startDemo, type Demo } from './demo.ts';
 import { luhn } from './masking-cases.ts';
@@ -208,7 +208,7 @@ export class ConsoleWalk {
 
   /** The command line, as the demo's administrator. */
   async cli(args: readonly string[]): Promise<Finished> {
-    return run(process.execPath, [join(root, 'build', 'postern.js'), '--data', this.demo.dataDir, ...args]);
+    return run(process.execPath, [...postern, '--data', this.demo.dataDir, ...args], compiledCode());
   }
 
   async json<T>(args: readonly string[]): Promise<T> {

@@ -27,6 +27,24 @@ async function openInbox(person: ConsolePerson, tab: 'waiting' | 'pending' | 'hi
   await person.settled();
 }
 
+/** In the page, which alone sees both moments however busy the machine is: for how many milliseconds Approve is there and cannot be pressed. */
+function approveWaits(): Promise<number> {
+  return new Promise((resolve) => {
+    let since: number | null = null;
+    const look = (): void => {
+      const button = [...document.querySelectorAll('button')].find(({ textContent }) => textContent.trim() === 'Approve');
+      if (button === undefined) return;
+      since ??= performance.now();
+      if (button.disabled || button.ariaDisabled === 'true') return;
+      observer.disconnect();
+      resolve(performance.now() - since);
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(document.body, { subtree: true, childList: true, attributes: true });
+    look();
+  });
+}
+
 /** Presses Approve as soon as it can be pressed. */
 async function approve(person: ConsolePerson): Promise<void> {
   await person.press('Approve');
@@ -75,9 +93,10 @@ export function requestsBlock(walk: ConsoleWalk): void {
       await openInbox(bob);
       const command = 'delete from payment_events\n  where id = 1 /* a duplicate */';
       const whole = walk.psql('release-bot', [command]);
+      const waited = bob.page.evaluate(approveWaits);
+      waited.catch(() => undefined);
       await bob.row('payment_events').click();
       await bob.page.getByRole('heading', { name: /^release-bot wants to run a delete on payments, once, within 15 min$/ }).waitFor();
-      const shownAt = performance.now();
       expect(await bob.button('Approve').isDisabled()).toBe(true);
       const shown = await bob.page.getByRole('region', { name: 'Command', exact: true }).innerText();
       for (const line of command.split('\n')) expect(shown).toContain(line.trim());
@@ -86,7 +105,7 @@ export function requestsBlock(walk: ConsoleWalk): void {
       const reason = bob.page.getByRole('textbox', { name: 'Reason' });
       await reason.press('Enter');
       await expect.poll(() => bob.button('Approve').isEnabled(), { timeout: 10_000 }).toBe(true);
-      expect(performance.now() - shownAt).toBeGreaterThan(settleMs - 200);
+      expect(await waited).toBeGreaterThan(settleMs - 50);
       await bob.inspect('request');
       await bob.button('Approve').focus();
       await bob.page.keyboard.press('Enter');
