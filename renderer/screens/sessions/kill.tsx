@@ -26,7 +26,12 @@ export function KillButton({ session, small = false }: { session: SessionView; s
   return (
     <>
       <span title={may ? '' : 'Needs the role administrator.'}>
-        <Button small={small} disabled={!may} label={small ? `Kill the session of ${session.principal} on ${session.resource}` : 'Kill session'} onPress={() => setAsking(true)}>
+        <Button
+          small={small}
+          disabled={!may}
+          label={small ? `Kill the session of ${session.principal} on ${session.resource}` : 'Kill session'}
+          onPress={() => setAsking(true)}
+        >
           {small ? 'Kill…' : 'Kill session…'}
         </Button>
       </span>
