@@ -40,6 +40,10 @@ describe('the kind of an address', () => {
     expect(addressKind(address)).toBe(kind);
   });
 
+  it.each(['01.1.5.2', '1.1.1.010', '0177.0.0.1', '::ffff:010.0.0.1'])('%s is none', (address) => {
+    expect(addressKind(address)).toBeNull();
+  });
+
   it('is null for exactly what Node takes for no address', () => {
     const text = fc.oneof(fc.ipV4(), fc.ipV6(), fc.string({ unit: fc.constantFrom(':', '1', 'f', '.', '0', '2', '5'), maxLength: 20 }));
     fc.assert(

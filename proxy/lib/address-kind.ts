@@ -122,8 +122,12 @@ function isWithin(bytes: Uint8Array, network: Uint8Array | null, bits: number): 
   return true;
 }
 
+const octet = '(0|[1-9]\\d{0,2})';
+const dotted = new RegExp(`^${[octet, octet, octet, octet].join('\\.')}$`);
+
+/** Leading zeros are refused: some read them as octal. */
 function v4Bytes(text: string): Uint8Array | null {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+  const match = dotted.exec(text);
   if (match === null) return null;
   const parts = match.slice(1).map(Number);
   return parts.every((part) => part <= 255) ? Uint8Array.from(parts) : null;
