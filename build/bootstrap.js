@@ -150,7 +150,7 @@ function compiledFolder() {
   const compiled = join(kept, 'compiled');
   try {
     // what else is kept there is for servers of other accounts, too
-    if (!existsSync(kept)) mkdirSync(kept);
+    if (!existsSync(kept)) mkdirSync(kept, { mode: 0o755 });
     if (!isOurs(kept, uid)) return undefined;
     if (!existsSync(compiled)) mkdirSync(compiled, { mode: 0o700 });
     if (!isOurs(compiled, uid)) return undefined;

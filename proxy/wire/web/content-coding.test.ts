@@ -25,6 +25,14 @@ describe('a coded body', () => {
     expect((await read(encode(Buffer.alloc(500_000)), coding)).length).toBe(500_000);
   });
 
+  it('that was cut off before anybody read it ends at once', async () => {
+    const cut = new Readable({ read: () => undefined });
+    cut.destroy();
+    await new Promise((resolve) => cut.once('close', resolve));
+    const body = decoded(cut, 'gzip');
+    await expect(body === null ? null : buffer(body)).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
+  });
+
   it('that does not follow its coding is refused, and what nobody can read is not begun', async () => {
     await expect(read(Buffer.from('no gzip'), 'gzip')).rejects.toMatchObject({ code: 'ERR_BODY_REFUSED' });
     expect([decoded(Readable.from([]), 'zstd'), decoded(Readable.from([]), 'gzip, gzip')]).toEqual([null, null]);

@@ -60,10 +60,12 @@ function unfolded(body: Readable, decoder: Transform): Readable {
         : fail('ERR_BODY_REFUSED', { message: 'The body of the target does not follow its coding.', detail: error.message }),
     );
   };
-  body.once('error', (error) => guard.destroy(error));
-  body.once('close', () => {
+  const closed = (): void => {
     if (!body.readableEnded) guard.destroy(fail('ERR_TARGET_UNREACHABLE', { message: 'The target cut its answer off.' }));
-  });
+  };
+  body.once('error', (error) => guard.destroy(error));
+  body.once('close', closed);
+  if (body.destroyed) closed();
   decoder.once('error', broken);
   guard.once('close', () => {
     body.destroy();

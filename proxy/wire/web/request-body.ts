@@ -35,7 +35,9 @@ function arrived(request: IncomingMessage, { maxBytes, signal, room }: BodyLimit
   const { readableLength } = request;
   if (readableLength > maxBytes) throw tooLarge(maxBytes);
   room?.take(readableLength);
-  return (request.read() as Buffer | null) ?? nothing;
+  const bytes = (request.read() as Buffer | null) ?? nothing;
+  if (bytes.length !== readableLength) throw cutOff();
+  return bytes;
 }
 
 async function arriving(request: IncomingMessage, response: ServerResponse, { maxBytes, deadlineMs, signal, room }: BodyLimits): Promise<Buffer> {
@@ -59,7 +61,7 @@ async function arriving(request: IncomingMessage, response: ServerResponse, { ma
     resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length));
   };
   const onCut = (): void => {
-    reject(fail('ERR_PROTOCOL_VIOLATION', { message: 'The body was cut off.' }));
+    reject(cutOff());
   };
   const onAbort = (): void => {
     reject(signal.reason as Error);
@@ -89,6 +91,10 @@ function checkAnnounced({ headers }: IncomingMessage, maxBytes: number): void {
   const coding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   if (coding !== 'identity' && coding !== '') throw fail('ERR_BODY_REFUSED', { message: 'Compressed request bodies are refused.' });
   if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}
+
+function cutOff(): Error {
+  return fail('ERR_PROTOCOL_VIOLATION', { message: 'The body was cut off.' });
 }
 
 function tooLarge(maxBytes: number): Error {

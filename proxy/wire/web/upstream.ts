@@ -236,7 +236,7 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
     if (this.#body === null) {
       this.#leave();
       this.#head.reject(faultOf(error, this.#signal));
-    } else this.#body.fail(error as Error);
+    } else this.#body.fail(cutOff(error, this.#signal));
   }
 
   #abort(): void {
@@ -275,6 +275,13 @@ export function faultOf(error: unknown, signal: AbortSignal): unknown {
   const kind: ErrorCode = late.has(code) ? 'ERR_TIMEOUT' : 'ERR_TARGET_UNREACHABLE';
   const message = kind === 'ERR_TIMEOUT' ? 'The target did not answer in time.' : whatFailed(error, code);
   return fail(kind, { message, detail: `${code} ${reasonOf(error)}`, cause: error });
+}
+
+/** What came after the head was not all of the answer. */
+function cutOff(error: unknown, signal: AbortSignal): Error {
+  if (signal.aborted) return signal.reason as Error;
+  if (error instanceof AppError) return error;
+  return fail('ERR_TARGET_UNREACHABLE', { message: 'The target ended its answer before it was whole.', detail: reasonOf(error), cause: error });
 }
 
 function whatFailed(error: unknown, code: string): string {
